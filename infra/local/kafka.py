@@ -1,0 +1,79 @@
+"""A Kafka broker: KRaft, one node, broker and controller in one process."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+
+from infra.local.errors import SetupError
+from infra.local.java import java
+from infra.local.paths import StackPaths
+from infra.local.ports import LOOPBACK, Ports
+from infra.local.program import Program
+
+LOG4J = """\
+Configuration:
+  Appenders:
+    Console: {name: STDOUT, PatternLayout: {pattern: "%d{ISO8601} %-5p %m (%c{1})%n"}}
+  Loggers:
+    Root: {level: WARN, AppenderRef: [{ref: STDOUT}]}
+    Logger: [{name: kafka.server.KafkaRaftServer, level: INFO}]
+"""
+
+
+def server_properties(paths: StackPaths, ports: Ports) -> str:
+    """The broker's configuration; one replica, so the internal topics have one too."""
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{LOOPBACK}:{ports.kafka_controller}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka},CONTROLLER://{LOOPBACK}:{ports.kafka_controller}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka}",
+        "log.dirs": str(paths.data / "kafka"),
+        # A reader that could create topics would bring a deleted one back, empty and with other settings.
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "group.initial.rebalance.delay.ms": 0,
+    }
+    return "".join(f"{name}={value}\n" for name, value in properties.items())
+
+
+def prepare(paths: StackPaths, ports: Ports) -> None:
+    """Write the configuration and format the log folder once.
+
+    Raises:
+        SetupError: the folder cannot be formatted.
+    """
+    properties = paths.conf / "kafka.properties"
+    properties.write_text(server_properties(paths, ports))
+    (paths.conf / "kafka-log4j2.yaml").write_text(LOG4J)
+    if (paths.data / "kafka" / "meta.properties").exists():
+        return
+    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    command = (*java(paths, "kafka"), "kafka.tools.StorageTool", "format", "--ignore-formatted",
+               "-t", cluster_id, "-c", str(properties))  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SetupError(
+            f"cannot format {paths.data / 'kafka'} for Kafka: {(done.stderr or done.stdout).strip()[-500:]}"
+        )
+
+
+def program(paths: StackPaths) -> Program:
+    """The broker; it stops in an orderly way on TERM."""
+    options = (
+        "-Xmx512m",
+        "-Xms128m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        f"-Dlog4j2.configurationFile={paths.conf / 'kafka-log4j2.yaml'}",
+    )
+    command = (*java(paths, "kafka", *options), "kafka.Kafka", str(paths.conf / "kafka.properties"))
+    return Program("kafka", command, priority=10, stop_wait_s=30)

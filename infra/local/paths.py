@@ -1,0 +1,77 @@
+"""Where the local stack keeps things: everything below one folder, `.stack/` by default."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class StackPaths:
+    """Folders and files of one stack, all below `root`."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        """State of the servers: what a backup would take."""
+        return self.root / "data"
+
+    @property
+    def conf(self) -> Path:
+        """Generated configuration; written anew at each start."""
+        return self.root / "conf"
+
+    @property
+    def log(self) -> Path:
+        """One log file per server."""
+        return self.root / "log"
+
+    @property
+    def secrets(self) -> Path:
+        """One password per file, mode 0600."""
+        return self.root / "secrets"
+
+    @property
+    def run(self) -> Path:
+        """Job specs, producers' reports and pid files."""
+        return self.root / "run"
+
+    @property
+    def lib(self) -> Path:
+        """Links to jars, a folder per server."""
+        return self.root / "lib"
+
+    @property
+    def flink_state(self) -> Path:
+        """Checkpoints and savepoints."""
+        return self.data / "flink"
+
+    @property
+    def dagster_home(self) -> Path:
+        """DAGSTER_HOME: the history of runs, materializations and checks."""
+        return self.data / "dagster"
+
+    @property
+    def environment_file(self) -> Path:
+        """The settings this stack was started with, for whoever connects to it."""
+        return self.root / "stack.env"
+
+    @property
+    def maven(self) -> Path:
+        """Downloaded jars; shared by every stack of this clone."""
+        return REPOSITORY / ".stack" / "maven"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the environment that set-up made."""
+        return Path(sys.executable)
+
+    def make(self) -> None:
+        """Create the folders; only the owner may look into the secrets."""
+        for folder in (self.data, self.conf, self.log, self.run, self.lib, self.flink_state, self.dagster_home):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.secrets.mkdir(mode=0o700, exist_ok=True)

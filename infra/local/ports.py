@@ -1,0 +1,70 @@
+"""Ports of the local stack: fixed ones are respected, the others are the defaults or, when taken, free ones."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from infra.local.errors import SetupError
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports, all on loopback."""
+
+    kafka: int = 9092
+    kafka_controller: int = 9093
+    postgres: int = 5432
+    flink_rest: int = 8081
+    flink_rpc: int = 6123
+    dagster: int = 3000
+    dagster_code: int = 4000
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def any_free_port() -> int:
+    """A port that the kernel picks."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def choose(
+    fixed: dict[str, int],
+    previous: dict[str, int],
+    free: Callable[[int], bool] = is_free,
+    pick: Callable[[], int] = any_free_port,
+) -> Ports:
+    """Choose each port: fixed by a setting, else the one of the last start, else the default, else any free one.
+
+    Raises:
+        SetupError: a fixed port is taken.
+    """
+    chosen: dict[str, int] = {}
+    for field in fields(Ports):
+        name = field.name
+        if name in fixed:
+            if not free(fixed[name]):
+                raise SetupError(
+                    f"port {fixed[name]} (PI3_LOCAL_{name.upper()}_PORT) is taken on {LOOPBACK}: stop what listens "
+                    "there, set another port, or leave the setting out and a free one is chosen"
+                )
+            chosen[name] = fixed[name]
+            continue
+        wanted = [previous[name]] if name in previous else []
+        candidates = (port for port in [*wanted, int(str(field.default))] if port not in chosen.values() and free(port))
+        chosen[name] = next(candidates, None) or pick()
+    return Ports(**chosen)

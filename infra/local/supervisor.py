@@ -1,0 +1,155 @@
+"""supervisord: keeps the servers running and starts again what dies. Its only listener is a Unix socket, mode 0700."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import xmlrpc.client
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from infra.local.errors import SetupError
+from infra.local.paths import REPOSITORY, StackPaths
+from infra.local.program import Program, render
+
+# Every process of a stack carries this variable, so what outlives its supervisor can be told from strangers.
+MARKER = "PI3_SUPERVISED_BY"
+SOCKET_PATH_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """What supervisord says of a program: `state` is RUNNING, STARTING, BACKOFF, FATAL, STOPPED ..."""
+
+    name: str
+    state: str
+    pid: int
+    started_at: int
+
+
+class Supervisor:
+    """The supervisord of one stack."""
+
+    def __init__(self, paths: StackPaths) -> None:
+        self._paths = paths
+        self._socket = paths.run / "supervisor.sock"
+        self._pid_file = paths.run / "supervisord.pid"
+        self._conf = paths.conf / "supervisord.conf"
+
+    def is_running(self) -> bool:
+        """Whether the supervisor answers."""
+        try:
+            return bool(self._call("getState")["statename"] == "RUNNING")
+        except (OSError, xmlrpc.client.Error):
+            return False
+
+    def start(self, programs: Sequence[Program], environment: dict[str, str]) -> None:
+        """Start supervisord, which starts the programs.
+
+        Raises:
+            SetupError: the socket's path is too long for the kernel, or supervisord does not come up.
+        """
+        if len(str(self._socket)) > SOCKET_PATH_LIMIT:
+            raise SetupError(f"{self._socket} is too long for a Unix socket: move the clone to a shorter path")
+        self._conf.write_text(self._configuration(programs))
+        command = (str(self._paths.python), "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(self._conf))
+        marked = {**environment, MARKER: str(self._paths.root)}
+        done = subprocess.run(command, env=marked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not self._wait_until(self.is_running, 10):
+            raise SetupError(f"supervisord did not start: {(done.stderr or done.stdout).strip()[-300:] or self._conf}")
+
+    def stop(self) -> None:
+        """Stop every program in its orderly way, then supervisord; returns when all have ended."""
+        pid = self._call("getPID")
+        self._call("shutdown")
+        self._wait_until(lambda: not psutil.pid_exists(int(pid)), 120)
+
+    def states(self) -> list[ProcessState]:
+        """One state per program; empty when the supervisor is not running."""
+        if not self.is_running():
+            return []
+        return [
+            ProcessState(info["name"], info["statename"], info["pid"], info["start"])
+            for info in self._call("getAllProcessInfo")
+        ]
+
+    def ensure_started(self) -> None:
+        """Start the programs that stand still (stopped by hand, or given up on)."""
+        for state in self.states():
+            if state.state in {"STOPPED", "EXITED", "FATAL"}:
+                self._call("startProcess", state.name, False)
+
+    def last_lines(self, name: str, count: int = 3) -> str:
+        """The end of a program's log, for an error message."""
+        log = self._paths.log / f"{name}.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-count:]) if log.exists() else ""
+
+    def _configuration(self, programs: Sequence[Program]) -> str:
+        escaped = {name: str(path).replace("%", "%%") for name, path in vars(self._files()).items()}
+        head = (
+            "[supervisord]\nlogfile={log}\nlogfile_maxbytes=5MB\nlogfile_backups=1\npidfile={pid}\nminfds=1024\n"
+            "[unix_http_server]\nfile={socket}\nchmod=0700\n"
+            "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+        ).format(**escaped)
+        return head + "".join(render(program, self._paths.log, REPOSITORY) for program in programs)
+
+    def _files(self) -> _Files:
+        return _Files(self._paths.log / "supervisord.log", self._pid_file, self._socket)
+
+    def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC is untyped
+        from supervisor.xmlrpc import SupervisorTransport
+
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket}")
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
+
+    @staticmethod
+    def _wait_until(condition: Any, timeout_s: float) -> bool:  # noqa: ANN401
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+
+@dataclass(frozen=True)
+class _Files:
+    log: Path
+    pid: Path
+    socket: Path
+
+
+def orphans(root: Path) -> list[psutil.Process]:
+    """Processes of the stack at `root`, found by the marker in their environment."""
+    return [process for process in psutil.process_iter() if _belongs(process, root)]
+
+
+def _belongs(process: psutil.Process, root: Path) -> bool:
+    try:
+        return process.environ().get(MARKER) == str(root) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def end_orphans(root: Path, timeout_s: float = 20) -> int:
+    """End what outlived its supervisor: TERM, then KILL. Returns how many there were."""
+    found = orphans(root)
+    for process in found:
+        _signal(process, "terminate")
+    _, alive = psutil.wait_procs(found, timeout=timeout_s)
+    for process in alive:
+        _signal(process, "kill")
+    psutil.wait_procs(alive, timeout=5)
+    return len(found)
+
+
+def _signal(process: psutil.Process, method: str) -> None:
+    try:
+        getattr(process, method)()
+    except psutil.NoSuchProcess:
+        return
