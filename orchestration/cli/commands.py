@@ -1,0 +1,120 @@
+"""The commands behind `make run`, `make stop`, `make status` and `make clean`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from orchestration.cli.counts import Counts, caught_up, read_counts
+from orchestration.cli.dagster_api import CheckVerdict, DagsterApi
+from orchestration.cli.local import local_stack
+from orchestration.errors import Pi3Error
+from orchestration.settings import Settings, load_settings
+
+CATCH_UP_TIMEOUT_S = 90
+STEP_WORDS = {"IN_PROGRESS": "...", "SUCCESS": "done", "FAILURE": "FAILED"}
+
+
+def run() -> int:
+    """Start the servers, launch the pipeline through Dagster, show what landed; the stack keeps running."""
+    started = time.monotonic()
+    local_stack(load_settings(), _say).start()
+    settings = _settings_of_the_stack()
+    api = DagsterApi(settings.dagster_url)
+    api.wait_for_location()
+    _say("launching start_pipeline through Dagster's API")
+    api.run("start_pipeline", _report_step)
+    _wait_until_caught_up(settings)
+    verdicts = api.run("health_check", lambda *_: None).verdicts
+    _print_counts(read_counts(settings))
+    _print_verdicts(verdicts)
+    _print_addresses(settings)
+    print(
+        f"\nThe pipeline is running (after {time.monotonic() - started:.0f} s). `make stop` ends it with a savepoint."
+    )
+    return 0 if all(verdict.passed or verdict.severity == "WARN" for verdict in verdicts) else 1
+
+
+def stop() -> int:
+    """Stop the producers, the Flink job with a savepoint, and then the servers."""
+    settings = load_settings()
+    stack = local_stack(settings, _say)
+    if stack.states():
+        try:
+            DagsterApi(settings.dagster_url).run("stop_pipeline", _report_step)
+        except Pi3Error as error:
+            _say(f"the Flink job was not stopped with a savepoint ({error}); it resumes from its newest checkpoint")
+        _say("stopping the servers")
+    ended = stack.stop()
+    _say(f"stopped; ended {ended} processes that were left over" if ended else "stopped")
+    return 0
+
+
+def status() -> int:
+    """Show the servers, the counts and the addresses."""
+    settings = load_settings()
+    states = local_stack(settings, _say).states()
+    if not states:
+        print("The stack is not running; start it with `make run`.")
+        return 1
+    for state in states:
+        uptime = f"{time.time() - state.started_at:8.0f} s  pid {state.pid}" if state.pid else ""
+        print(f"{state.name:20} {state.state:9} {uptime}")
+    _print_counts(read_counts(settings))
+    _print_addresses(settings)
+    return 0
+
+
+def clean() -> int:
+    """Stop everything and remove its state: topics, tables, checkpoints, history and passwords."""
+    stack = local_stack(load_settings(), _say)
+    stack.stop()
+    stack.clean()
+    _say("removed the state of the servers; the environment and the jars stay (remove .stack to be rid of them)")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[], int]] = {"run": run, "stop": stop, "status": status, "clean": clean}
+
+
+def _settings_of_the_stack() -> Settings:
+    load_settings.cache_clear()  # the start wrote the ports that it chose
+    return load_settings()
+
+
+def _wait_until_caught_up(settings: Settings) -> None:
+    """Wait until the job has committed what was in the topic when we began to wait."""
+    deadline = time.monotonic() + CATCH_UP_TIMEOUT_S
+    goal = read_counts(settings).ends
+    _say(f"waiting until the job has committed {sum(goal.values()):,} offsets")
+    while not caught_up(read_counts(settings), goal):
+        if time.monotonic() > deadline:
+            _say(f"the job is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_rest_url}")
+            return
+        time.sleep(0.5)
+
+
+def _print_counts(counts: Counts) -> None:
+    print(f"\n{'partition':>9} {'produced':>12} {'landed':>12} {'duplicates':>12} {'rejected':>12} {'lag':>8}")
+    for row in [*counts.partitions, counts.total]:
+        print(f"{row.name:>9} {row.produced:12,} {row.landed:12,} {row.duplicates:12,} {row.rejected:12,} {row.lag:8,}")
+
+
+def _print_verdicts(verdicts: tuple[CheckVerdict, ...]) -> None:
+    print()
+    for verdict in sorted(verdicts, key=lambda verdict: (verdict.asset, verdict.name)):
+        word = "passed" if verdict.passed else verdict.severity
+        print(f"{word:7} {verdict.asset}.{verdict.name}: {verdict.description}")
+
+
+def _print_addresses(settings: Settings) -> None:
+    print(f"\nDagster {settings.dagster_url}\nFlink   {settings.flink_rest_url}")
+
+
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def _report_step(step: str, status: str) -> None:
+    if status in STEP_WORDS:
+        _say(f"  {step} {STEP_WORDS[status]}")

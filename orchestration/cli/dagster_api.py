@@ -1,0 +1,200 @@
+"""Dagster's GraphQL API, as its UI uses it: launch a job, follow the run, read the verdicts of its checks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from orchestration.errors import ConfigurationError, Pi3Error, TransientError
+
+LOCATION = "pi3"
+REPOSITORY = "__repository__"
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+# What a code server says of definitions that do not load; other errors are of a server that is still starting.
+IMPORT_FAILED = "DagsterUserCodeLoadError"
+
+LOCATIONS = """
+query Locations {
+  workspaceOrError {
+    ... on Workspace {
+      locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
+    }
+    ... on PythonError { message }
+  }
+}"""
+
+LAUNCH = """
+mutation Launch($params: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on PipelineNotFoundError { message }
+  }
+}"""
+
+RUN = """
+query Run($runId: ID!) {
+  runOrError(runId: $runId) {
+    ... on Run {
+      status
+      stepStats { stepKey status }
+      assetCheckEvaluations: eventConnection { events {
+        ... on AssetCheckEvaluationEvent { evaluation { checkName success severity description assetKey { path } } }
+        ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
+        ... on RunFailureEvent { message error { message } }
+      } }
+    }
+    ... on Error { message }
+  }
+}"""
+
+
+@dataclass(frozen=True)
+class CheckVerdict:
+    """The result of one asset check."""
+
+    asset: str
+    name: str
+    passed: bool
+    severity: str
+    description: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its end, its checks' verdicts, and what failed in it."""
+
+    run_id: str
+    status: str
+    verdicts: tuple[CheckVerdict, ...]
+    failures: tuple[str, ...]
+
+
+class RunFailedError(Pi3Error):
+    """A run that we launched did not succeed; the message carries the cause and the run's address."""
+
+
+class DagsterApi:
+    """A client of one Dagster webserver."""
+
+    def __init__(self, url: str, timeout_s: float = 10) -> None:
+        self.url = url
+        self._timeout_s = timeout_s
+
+    def wait_for_location(self, timeout_s: float = 90) -> None:
+        """Wait until the code location is loaded.
+
+        Raises:
+            ConfigurationError: the definitions do not load.
+            TransientError: they are not loaded in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        problem = ""
+        while time.monotonic() < deadline:
+            for entry in self._entries():
+                state = entry["locationOrLoadError"] or {}
+                if state.get("__typename") == "RepositoryLocation":
+                    return
+                problem = state.get("message", "").strip()
+                if IMPORT_FAILED in problem:
+                    raise ConfigurationError(f"Dagster cannot load the definitions: {problem}")
+            time.sleep(0.3)
+        raise TransientError(f"Dagster at {self.url} did not load the code location in {timeout_s:.0f} s: {problem}")
+
+    def launch(self, job: str, run_config: Mapping[str, Any] | None = None) -> str:
+        """Launch a job as the UI's button does; returns the run id.
+
+        Raises:
+            ConfigurationError: the job does not exist or refuses its configuration.
+        """
+        selector = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY, "pipelineName": job}
+        tags = [{"key": "pi3/launched_by", "value": "command line"}]
+        params = {"selector": selector, "runConfigData": run_config or {}, "executionMetadata": {"tags": tags}}
+        answer = self._ask(LAUNCH, {"params": params})["launchPipelineExecution"]
+        if answer["__typename"] != "LaunchRunSuccess":
+            reason = answer.get("message") or answer.get("errors") or answer["__typename"]
+            raise ConfigurationError(f"Dagster refused to launch {job}: {reason}")
+        return str(answer["run"]["runId"])
+
+    def follow(self, run_id: str, on_step: Callable[[str, str], None], timeout_s: float = 300) -> RunResult:
+        """Wait for the end of a run, reporting each change of a step's status.
+
+        Raises:
+            TransientError: the run has not ended in time.
+        """
+        seen: dict[str, str] = {}
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            run = self._ask(RUN, {"runId": run_id})["runOrError"]
+            for step in run["stepStats"]:
+                if seen.get(step["stepKey"]) != step["status"]:
+                    seen[step["stepKey"]] = step["status"]
+                    on_step(step["stepKey"], step["status"])
+            if run["status"] in ENDED:
+                return _result(run_id, run)
+            time.sleep(0.3)
+        raise TransientError(f"run {self.run_url(run_id)} has not ended within {timeout_s:.0f} s")
+
+    def run(self, job: str, on_step: Callable[[str, str], None], timeout_s: float = 300) -> RunResult:
+        """Launch a job, follow it, and insist on success.
+
+        Raises:
+            RunFailedError: the run failed or was cancelled.
+        """
+        result = self.follow(self.launch(job), on_step, timeout_s)
+        if result.status != "SUCCESS":
+            cause = "; ".join(result.failures) or "see the run's log"
+            raise RunFailedError(f"{job} ended as {result.status}: {cause} ({self.run_url(result.run_id)})")
+        return result
+
+    def run_url(self, run_id: str) -> str:
+        """The run's page in the UI."""
+        return f"{self.url}/runs/{run_id}"
+
+    def _entries(self) -> list[dict[str, Any]]:
+        try:
+            return list(self._ask(LOCATIONS)["workspaceOrError"].get("locationEntries", []))
+        except TransientError:
+            return []
+
+    def _ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            body = {"query": query, "variables": variables or {}}
+            answer = requests.post(f"{self.url}/graphql", json=body, timeout=self._timeout_s).json()
+        except (requests.RequestException, ValueError) as error:
+            raise TransientError(f"Dagster at {self.url} does not answer ({error}); is the stack running?") from error
+        if answer.get("errors"):
+            raise ConfigurationError(f"Dagster at {self.url} refused a query: {answer['errors'][0]['message']}")
+        return dict(answer["data"])
+
+
+def _result(run_id: str, run: dict[str, Any]) -> RunResult:
+    events = run["assetCheckEvaluations"]["events"]
+    return RunResult(
+        run_id,
+        run["status"],
+        tuple(_verdict(event["evaluation"]) for event in events if event.get("evaluation")),
+        tuple(_cause(event) for event in events if event.get("error")),
+    )
+
+
+def _verdict(evaluation: dict[str, Any]) -> CheckVerdict:
+    return CheckVerdict(
+        "/".join(evaluation["assetKey"]["path"]),
+        evaluation["checkName"],
+        evaluation["success"],
+        evaluation["severity"],
+        evaluation["description"] or "",
+    )
+
+
+def _cause(event: dict[str, Any]) -> str:
+    causes = event["error"].get("causes") or []
+    innermost = causes[-1]["message"] if causes else event["error"]["message"]
+    return f"{event.get('stepKey') or 'run'}: {innermost.strip()}"

@@ -1,0 +1,33 @@
+"""Resources, built from the settings; passwords never become part of a resource's configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestration.flink.resource import FlinkResource
+from orchestration.resources.kafka import KafkaResource
+from orchestration.resources.postgres import Login, PostgresResource
+from orchestration.resources.producer import ProducerResource
+from orchestration.settings import REPOSITORY, Settings
+
+
+def resources(settings: Settings) -> dict[str, Any]:
+    """The resources by the names under which ops, checks and sensors ask for them."""
+    return {
+        "kafka": KafkaResource(bootstrap_servers=settings.kafka_bootstrap_servers),
+        "postgres": PostgresResource(
+            host=settings.postgres_host,
+            port=settings.postgres_port,
+            database=settings.postgres_database,
+            owner=Login(settings.postgres_owner, settings.postgres_owner_password),
+            writer=Login(settings.postgres_writer, settings.postgres_writer_password),
+            reader=Login(settings.postgres_reader, settings.postgres_reader_password),
+        ),
+        "flink": FlinkResource(rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri),
+        "producer": ProducerResource(
+            run_dir=str(settings.run_dir),
+            working_dir=str(REPOSITORY),
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            topic=settings.kafka_topic,
+        ),
+    }

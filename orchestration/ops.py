@@ -1,0 +1,158 @@
+"""The verbs: provision, launch, stop. Each is an op of its own; the assets wrap them, and jobs reuse them."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from orchestration import streaming_job
+from orchestration.flink.resource import FlinkResource
+from orchestration.resources.kafka import KafkaResource, TopicSpec
+from orchestration.resources.postgres import PostgresResource
+from orchestration.resources.producer import ProducerReport, ProducerResource, ProducerSpec
+from orchestration.settings import REPOSITORY, load_settings
+
+NOTHING = dg.Out(dg.Nothing)
+# A server that is being restarted is back within seconds; whatever lasts longer should be seen.
+RETRY = dg.RetryPolicy(max_retries=2, delay=3)
+
+SAMPLE = REPOSITORY / "producer" / "samples" / "splitpay.ndjson"
+
+
+class ProducersConfig(dg.Config):
+    """Which producers to ensure: the sample file, sent once, and a generator that goes on."""
+
+    sample_file: bool = True
+    generator: bool = True
+
+
+@dg.op(out=NOTHING, retry_policy=RETRY, description="Create the topic if it is absent, verify it, report drift.")
+def provision_topic(context: dg.OpExecutionContext, kafka: KafkaResource) -> dg.Output[None]:
+    """Metadata: partitions, retention and each difference from the settings."""
+    settings = load_settings()
+    report = kafka.ensure_topic(
+        TopicSpec(
+            settings.kafka_topic,
+            settings.kafka_partitions,
+            settings.kafka_replication_factor,
+            settings.kafka_retention_ms,
+        )
+    )
+    for line in report.drift:
+        context.log.warning(line)
+    return dg.Output(
+        None,
+        metadata={
+            "created": report.created,
+            "partitions": report.partitions,
+            "replication_factor": report.replication_factor,
+            "retention_hours": report.retention_ms / 3_600_000,
+            "cleanup_policy": report.cleanup_policy,
+            "drift": dg.MetadataValue.md("\n".join(f"- {line}" for line in report.drift) or "none"),
+        },
+    )
+
+
+@dg.op(out=NOTHING, retry_policy=RETRY, description="Apply the SQL migrations and verify the table's columns.")
+def provision_table(context: dg.OpExecutionContext, postgres: PostgresResource) -> dg.Output[None]:
+    """Metadata: the schema's version, what was applied, and the rows in the table."""
+    report = postgres.migrate()
+    postgres.verify_events_table()
+    context.log.info(f"schema version {report.current_version}; applied {report.applied or 'nothing, all was there'}")
+    return dg.Output(
+        None,
+        metadata={
+            "schema_version": report.current_version,
+            "applied": ", ".join(map(str, report.applied)) or "nothing new",
+            "rows": postgres.total_rows(),
+        },
+    )
+
+
+@dg.op(
+    out=NOTHING,
+    ins={"events_topic": dg.In(dg.Nothing), "events_table": dg.In(dg.Nothing)},
+    retry_policy=RETRY,
+    description="Adopt the running Flink job, or submit it from the newest restore point.",
+)
+def ensure_streaming_job(
+    context: dg.OpExecutionContext, flink: FlinkResource, postgres: PostgresResource
+) -> dg.Output[None]:
+    """Metadata: the job, how it came to run, and where it was restored from."""
+    settings = load_settings()
+    ensured = streaming_job.ensure_running(settings, flink, postgres)
+    context.log.info(f"{ensured.action} job {ensured.job_id}, restored from {ensured.restored_from or 'nothing'}")
+    return dg.Output(
+        None,
+        metadata={
+            "action": ensured.action,
+            "job_id": ensured.job_id,
+            "restored_from": ensured.restored_from or "committed offsets",
+            "parallelism": settings.flink_parallelism,
+            "checkpoint_interval_s": settings.checkpoint_interval_ms / 1000,
+            "fingerprint": streaming_job.current_fingerprint(settings),
+            "flink_ui": dg.MetadataValue.url(flink.ui_url(ensured.job_id)),
+        },
+    )
+
+
+@dg.op(
+    out=NOTHING,
+    ins={"events_topic": dg.In(dg.Nothing)},
+    retry_policy=RETRY,
+    description="Ensure that the producers run: the sample file, sent once, and a generator.",
+)
+def launch_producers(
+    context: dg.OpExecutionContext, config: ProducersConfig, producer: ProducerResource
+) -> dg.Output[None]:
+    """Metadata: the producers and what each has had acknowledged so far."""
+    settings = load_settings()
+    wanted = []
+    if config.sample_file:
+        wanted.append(ProducerSpec(id="sample", file=SAMPLE))
+    if config.generator:
+        wanted.append(
+            ProducerSpec(
+                id="generator",
+                rate_per_s=settings.producer_rate_per_s,
+                count=settings.producer_count,
+                seed=settings.producer_seed,
+                malformed_share=settings.producer_malformed_share,
+                late_share=settings.producer_late_share,
+                duplicate_share=settings.producer_duplicate_share,
+            )
+        )
+    for spec in wanted:
+        launched = producer.ensure(spec)
+        context.log.info(f"producer {launched.name}: {launched.action}")
+    return dg.Output(None, metadata=_producer_metadata(producer.reports()))
+
+
+def _producer_metadata(reports: Sequence[ProducerReport]) -> dict[str, int | dg.MetadataValue]:
+    lines = [
+        f"| {report.name} | {report.state} | {report.source} | {report.acknowledged:,} | {report.refused} |"
+        for report in reports
+    ]
+    table = "| producer | state | source | acknowledged | refused |\n|---|---|---|---|---|\n" + "\n".join(lines)
+    return {"acknowledged": sum(r.acknowledged for r in reports), "producers": dg.MetadataValue.md(table)}
+
+
+@dg.op(out=NOTHING, description="Stop the producers that we launched; each flushes what it holds first.")
+def stop_producers(context: dg.OpExecutionContext, producer: ProducerResource) -> dg.Output[None]:
+    """Metadata: how many were stopped."""
+    stopped = producer.stop_all()
+    context.log.info(f"stopped {len(stopped)} producers: {', '.join(stopped) or 'none was running'}")
+    return dg.Output(None, metadata={"stopped": len(stopped)})
+
+
+@dg.op(
+    out=NOTHING,
+    ins={"producers_stopped": dg.In(dg.Nothing)},
+    description="Stop the Flink job with a savepoint, from which the next start resumes.",
+)
+def stop_streaming_job(context: dg.OpExecutionContext, flink: FlinkResource, postgres: PostgresResource) -> None:
+    """Logs the job and its savepoint, or that no job was running."""
+    stopped = streaming_job.stop(load_settings(), flink, postgres)
+    if stopped is None:
+        context.log.info("no job was running")
+    else:
+        context.log.info(f"stopped job {stopped.job_id} with savepoint {stopped.savepoint_path}")

@@ -1,0 +1,195 @@
+"""Kafka as Dagster sees it: the topic is provisioned and its offsets are read; records never pass through here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
+
+from dagster import ConfigurableResource
+from pydantic import Field
+
+from orchestration.errors import ConfigurationError, TransientError
+from orchestration.resources.topics import OffsetRange, TopicReport, TopicSpec, topic_drift
+
+if TYPE_CHECKING:
+    from confluent_kafka import TopicPartition
+    from confluent_kafka.admin import AdminClient
+
+__all__ = ["KafkaResource", "OffsetRange", "TopicReport", "TopicSpec"]
+
+# Errors that asking again cannot cure; all others (no transport, no leader yet, timed out...) are worth a retry.
+_PERMANENT = (
+    "UNKNOWN_TOPIC_OR_PART",
+    "TOPIC_EXCEPTION",
+    "INVALID_PARTITIONS",
+    "INVALID_REPLICATION_FACTOR",
+    "INVALID_CONFIG",
+    "POLICY_VIOLATION",
+    "TOPIC_AUTHORIZATION_FAILED",
+    "GROUP_AUTHORIZATION_FAILED",
+    "CLUSTER_AUTHORIZATION_FAILED",
+    "INVALID_GROUP_ID",
+    "SASL_AUTHENTICATION_FAILED",
+    "_AUTHENTICATION",
+    "_SSL",
+    "_INVALID_ARG",
+)
+_POLL_S = 0.1
+
+
+class KafkaResource(ConfigurableResource["KafkaResource"]):
+    """A Kafka cluster; every call raises TransientError if no broker answers within `timeout_s`."""
+
+    bootstrap_servers: str
+    timeout_s: float = Field(default=5.0, ge=0.5, le=60)
+
+    def ensure_topic(self, spec: TopicSpec) -> TopicReport:
+        """Create the topic if absent, and compare what is there with the spec.
+
+        Raises:
+            ConfigurationError: the topic has fewer partitions than wanted, or Kafka refuses to create it.
+            TransientError: Kafka is out of reach.
+        """
+        with self._translated_errors(spec.name):
+            admin = self._admin()
+            found = self._describe(admin, spec.name)
+            created = found is None and self._create(admin, spec)
+            replicas = found or self._await_topic(admin, spec.name)
+            config = self._topic_config(admin, spec.name)
+        if len(replicas) < spec.partitions:
+            raise ConfigurationError(self._too_few(spec, len(replicas)))
+        return TopicReport(
+            created=created,
+            partitions=len(replicas),
+            replication_factor=min(replicas.values()),
+            retention_ms=int(config["retention.ms"]),
+            cleanup_policy=config["cleanup.policy"],
+            drift=topic_drift(spec, replicas, config),
+        )
+
+    def offsets(self, topic: str) -> dict[int, OffsetRange]:
+        """Begin and end offset of each partition.
+
+        Raises:
+            ConfigurationError: the topic does not exist.
+            TransientError: Kafka is out of reach.
+        """
+        from confluent_kafka import TopicPartition
+
+        with self._translated_errors(topic):
+            admin = self._admin()
+            replicas = self._describe(admin, topic)
+            if replicas is None:
+                raise ConfigurationError(f"{self._at(topic)} does not exist: materialise the asset events_topic")
+            partitions = [TopicPartition(topic, partition) for partition in replicas]
+            # Begin first: a partition that is written meanwhile still gives begin <= end.
+            begins = self._list_offsets(admin, partitions, "earliest")
+            ends = self._list_offsets(admin, partitions, "latest")
+        return {partition: OffsetRange(begins[partition], ends[partition]) for partition in sorted(ends)}
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Offsets that the consumer group committed; a partition without a commit is absent.
+
+        Raises:
+            TransientError: Kafka is out of reach.
+        """
+        from confluent_kafka import ConsumerGroupTopicPartitions
+
+        with self._translated_errors(topic):
+            request = [ConsumerGroupTopicPartitions(group)]
+            # The client must outlive its futures: collected earlier, it never completes them.
+            admin = self._admin()
+            answers = admin.list_consumer_group_offsets(request, request_timeout=self.timeout_s)
+            positions = answers[group].result().topic_partitions
+        return {p.partition: p.offset for p in positions if p.topic == topic and p.offset >= 0}
+
+    def _admin(self) -> AdminClient:
+        from confluent_kafka.admin import AdminClient
+
+        # librdkafka would also write each refused connection to stderr; the same news comes as an exception.
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+
+    def _describe(self, admin: AdminClient, topic: str) -> dict[int, int] | None:
+        """Number of replicas of each partition; None if there is no such topic."""
+        from confluent_kafka import KafkaError, KafkaException, TopicCollection
+
+        try:
+            answers = admin.describe_topics(TopicCollection([topic]), request_timeout=self.timeout_s)
+            return {partition.id: len(partition.replicas) for partition in answers[topic].result().partitions}
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise
+
+    def _list_offsets(
+        self, admin: AdminClient, partitions: list[TopicPartition], position: Literal["earliest", "latest"]
+    ) -> dict[int, int]:
+        wanted = dict.fromkeys(partitions, getattr(_admin_api().OffsetSpec, position)())
+        answers = admin.list_offsets(wanted, request_timeout=self.timeout_s)
+        return {partition.partition: future.result().offset for partition, future in answers.items()}
+
+    def _create(self, admin: AdminClient, spec: TopicSpec) -> bool:
+        from confluent_kafka import KafkaError, KafkaException
+
+        topic = _admin_api().NewTopic(
+            spec.name,
+            num_partitions=spec.partitions,
+            replication_factor=spec.replication_factor,
+            config={"retention.ms": str(spec.retention_ms), "cleanup.policy": "delete"},
+        )
+        try:
+            admin.create_topics([topic], request_timeout=self.timeout_s)[spec.name].result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+            return False
+        return True
+
+    def _await_topic(self, admin: AdminClient, topic: str) -> dict[int, int]:
+        """A new topic reaches each broker's metadata a moment after its creation is confirmed."""
+        deadline = time.monotonic() + self.timeout_s
+        while (replicas := self._describe(admin, topic)) is None:
+            if time.monotonic() > deadline:
+                raise TransientError(f"{self._at(topic)} was created but is not visible after {self.timeout_s} s")
+            time.sleep(_POLL_S)
+        return replicas
+
+    def _topic_config(self, admin: AdminClient, topic: str) -> dict[str, str]:
+        resource = _admin_api().ConfigResource("topic", topic)
+        entries = admin.describe_configs([resource], request_timeout=self.timeout_s)[resource].result()
+        return {name: entry.value for name, entry in entries.items()}
+
+    @contextmanager
+    def _translated_errors(self, topic: str) -> Iterator[None]:
+        from confluent_kafka import KafkaError, KafkaException
+
+        try:
+            yield
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.code() in {getattr(KafkaError, name) for name in _PERMANENT}:
+                raise ConfigurationError(f"{self._at(topic)}: {cause.str()}") from error
+            raise TransientError(
+                f"Kafka at {self.bootstrap_servers} gave no answer within {self.timeout_s:g} s ({cause.str()}): "
+                "try again; if it stays so, check that the broker runs and that PI3_KAFKA_BOOTSTRAP_SERVERS is right"
+            ) from error
+
+    def _at(self, topic: str) -> str:
+        return f"topic {topic} at {self.bootstrap_servers}"
+
+    def _too_few(self, spec: TopicSpec, partitions: int) -> str:
+        return (
+            f"{self._at(spec.name)} has {partitions} partitions and {spec.partitions} are wanted: set "
+            f"PI3_KAFKA_PARTITIONS={partitions}, or add partitions with kafka-topics.sh --bootstrap-server "
+            f"{self.bootstrap_servers} --alter --topic {spec.name} --partitions {spec.partitions}"
+        )
+
+
+def _admin_api() -> ModuleType:
+    """`confluent_kafka.admin`, imported when first used (definitions load without it); it re-exports without types."""
+    import confluent_kafka.admin
+
+    return confluent_kafka.admin

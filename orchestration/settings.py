@@ -1,0 +1,153 @@
+"""The one settings object: typed, validated, and the only reader of the environment.
+
+Precedence, highest first: environment (`PI3_*`), `.env`, `.stack/stack.env` (written by the local stack), password
+files in `.stack/secrets` (mode 0600, named after their setting), the defaults below. `PI3_STACK_DIR` names another
+folder than `.stack`.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestration.errors import ConfigurationError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+Port = Annotated[int, Field(ge=1024, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Every knob of the pipeline; units are in the names (`_s`, `_ms`, `_bytes`)."""
+
+    model_config = SettingsConfigDict(env_prefix="PI3_", extra="forbid", frozen=True)
+
+    stack_dir: Path = REPOSITORY / ".stack"
+
+    # Kafka
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    kafka_topic: str = "topic_splitpay"
+    kafka_partitions: Positive = 4
+    kafka_replication_factor: Positive = 1
+    kafka_retention_ms: Positive = 7 * 24 * 3600 * 1000
+    kafka_consumer_group: str = "pi3-splitpay"
+
+    # Postgres
+    postgres_host: str = "127.0.0.1"
+    postgres_port: Port = 5432
+    postgres_database: str = "pi3db"
+    postgres_owner: str = "pi3_owner"
+    postgres_writer: str = "pi3_writer"
+    postgres_reader: str = "pi3_reader"
+    postgres_owner_password: SecretStr = SecretStr("")
+    postgres_writer_password: SecretStr = SecretStr("")
+    postgres_reader_password: SecretStr = SecretStr("")
+
+    # Flink
+    flink_rest_url: str = "http://127.0.0.1:8081"
+    flink_job_name: str = "splitpay-events"
+    flink_parallelism: Positive = 4
+    flink_lib_dir: Path | None = None
+    flink_state_uri: str = (REPOSITORY / ".stack" / "data" / "flink").as_uri()
+    java_home: Path | None = None
+    checkpoint_interval_ms: Positive = 5_000
+    sink_flush_rows: Positive = 1_024
+    sink_flush_interval_ms: Positive = 1_000
+
+    # Producer that the `event_producer` asset launches
+    producer_rate_per_s: Annotated[float, Field(ge=0)] = 200.0
+    producer_count: Annotated[int, Field(ge=0)] = 0
+    producer_seed: int = 42
+    producer_malformed_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    producer_late_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    producer_duplicate_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+    # Control plane
+    heartbeat_interval_s: Positive = 15
+    health_check_cron: str = "*/5 * * * *"
+    landing_patience_s: Positive = 60
+    rejected_share_warn: Annotated[float, Field(ge=0, le=1)] = 0.05
+    rejected_share_error: Annotated[float, Field(ge=0, le=1)] = 0.5
+    dagster_url: str = "http://127.0.0.1:3000"
+
+    # Local stack: a port that must be this one; without it the usual port is taken, or a free one
+    local_kafka_port: Port | None = None
+    local_kafka_controller_port: Port | None = None
+    local_postgres_port: Port | None = None
+    local_flink_rest_port: Port | None = None
+    local_flink_rpc_port: Port | None = None
+    local_dagster_port: Port | None = None
+    local_dagster_code_port: Port | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        """Where job specs and producers' reports lie."""
+        return self.stack_dir / "run"
+
+    @property
+    def fixed_ports(self) -> dict[str, int]:
+        """The local stack's ports that a setting fixes, by server."""
+        ports = self.model_dump(include={name for name in type(self).model_fields if name.startswith("local_")})
+        return {name.removeprefix("local_").removesuffix("_port"): port for name, port in ports.items() if port}
+
+
+def read_settings(stack_dir: Path, user_file: Path | None = REPOSITORY / ".env") -> Settings:
+    """Read the settings of the stack in `stack_dir`, without the cache of `load_settings`.
+
+    Raises:
+        ConfigurationError: a value is missing or malformed; the message names each setting and its fix.
+    """
+    secrets = stack_dir / "secrets"
+    files = (stack_dir / "stack.env", *((user_file,) if user_file else ()))
+    try:
+        return Settings(_env_file=files, _secrets_dir=secrets if secrets.is_dir() else None, stack_dir=stack_dir)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from error
+
+
+@lru_cache
+def load_settings() -> Settings:
+    """The settings of this process's stack, read once.
+
+    Raises:
+        ConfigurationError: a value is missing or malformed; the message names each setting and its fix.
+    """
+    return read_settings(Path(os.environ.get("PI3_STACK_DIR", REPOSITORY / ".stack")).resolve())
+
+
+def password_file(settings: Settings, role: str) -> Path:
+    """A file, mode 0600, with the password of `owner`, `writer` or `reader`, for programs that take a path.
+
+    Raises:
+        ConfigurationError: no password is set for the role.
+    """
+    own = settings.stack_dir / "secrets" / f"pi3_postgres_{role}_password"
+    password = getattr(settings, f"postgres_{role}_password").get_secret_value()
+    if not password:
+        raise ConfigurationError(f"no password for the Postgres role {role}: set PI3_POSTGRES_{role.upper()}_PASSWORD")
+    if own.exists() and own.read_text() == password:
+        return own
+    private = settings.run_dir / f"postgres_{role}_password"
+    private.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(password)
+    return private
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment for a program that we start: ours, plus `extra`."""
+    return {**os.environ, **extra}
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(f"setting PI3_{_name(item['loc'])}: {item['msg']}" for item in error.errors())
+
+
+def _name(location: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in location).upper().removeprefix("PI3_")

@@ -1,0 +1,76 @@
+"""What the servers say at one moment, gathered for a verdict."""
+
+from __future__ import annotations
+
+import time
+
+from orchestration.flink.client import FlinkClient
+from orchestration.resources.kafka import KafkaResource
+from orchestration.resources.postgres import PostgresResource
+from orchestration.resources.producer import ProducerResource
+from orchestration.resources.topics import OffsetRange
+from orchestration.settings import Settings
+from orchestration.verdicts import CheckpointFacts, PartitionProgress
+
+
+def progress_by_partition(
+    settings: Settings, kafka: KafkaResource, postgres: PostgresResource, producer: ProducerResource
+) -> dict[int, PartitionProgress]:
+    """Offsets, rows and known duplicates of each partition.
+
+    Only rows between the topic's begin and the committed offset are counted, so that what moves meanwhile looks like
+    lag and nothing else.
+
+    Raises:
+        TransientError: a server is out of reach.
+    """
+    committed = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
+    offsets = kafka.offsets(settings.kafka_topic)
+    within = {n: OffsetRange(span.begin, max(span.begin, committed.get(n, 0))) for n, span in offsets.items()}
+    landed = postgres.landed_rows(within)
+    duplicates = producer.duplicates()
+    return {
+        partition: PartitionProgress(
+            span.begin,
+            span.end,
+            committed.get(partition),
+            landed.get(partition, 0),
+            duplicates.get(partition, 0),
+        )
+        for partition, span in offsets.items()
+    }
+
+
+def lag_by_partition(settings: Settings, kafka: KafkaResource) -> dict[int, int]:
+    """Records that the job has not committed yet."""
+    committed = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
+    offsets = kafka.offsets(settings.kafka_topic)
+    return {
+        partition: span.end - max(span.begin, committed.get(partition, span.begin))
+        for partition, span in offsets.items()
+    }
+
+
+def checkpoint_facts(settings: Settings, client: FlinkClient) -> CheckpointFacts | None:
+    """Age of the last checkpoint of our job, None if no job is active."""
+    active = client.active_jobs(settings.flink_job_name)
+    if not active:
+        return None
+    stats = client.checkpoints(active[0].id)
+    now_s = time.time()
+    latest = stats.latest_completed
+    return CheckpointFacts(
+        interval_s=settings.checkpoint_interval_ms / 1000,
+        last_completed_age_s=now_s - latest.completed_at_ms / 1000 if latest else None,
+        job_age_s=now_s - active[0].started_at_ms / 1000,
+        failed_since_completed=stats.failed_since_completed,
+    )
+
+
+def restarts_since(name: str, client: FlinkClient, window_s: float) -> int | None:
+    """Failures of our job within the window, None if no job is active."""
+    active = client.active_jobs(name)
+    if not active:
+        return None
+    since_ms = (time.time() - window_s) * 1000
+    return sum(exception.at_ms >= since_ms for exception in client.exceptions(active[0].id, 50))

@@ -1,0 +1,165 @@
+"""Verdicts: pure functions of plain values, each the whole decision behind one asset check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+Number = int | float | str
+
+
+class Severity(str, Enum):
+    """How bad a failed check is; Dagster has the same two."""
+
+    WARN = "WARN"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check decided, in words and figures; `severity` matters only when it did not pass."""
+
+    passed: bool
+    description: str
+    severity: Severity = Severity.ERROR
+    metadata: Mapping[str, Number] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartitionProgress:
+    """One partition: offsets from Kafka, the job's committed offset, rows in the table and known duplicates.
+
+    `committed` is None while the job has not completed a checkpoint.
+    """
+
+    begin: int
+    end: int
+    committed: int | None
+    landed: int
+    duplicates: int
+
+    @property
+    def lag(self) -> int:
+        """Records that the job has not committed."""
+        return self.end - (self.begin if self.committed is None else max(self.committed, self.begin))
+
+    @property
+    def unlanded(self) -> int:
+        """Committed records without a row that are no known duplicates; the producers may know of some too early."""
+        return max(0, self.committed_records - self.landed - self.duplicates)
+
+    @property
+    def committed_records(self) -> int:
+        """Records that the job has committed and that the topic still holds."""
+        return self.end - self.begin - self.lag
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """Of one running job: ages in seconds, None if there was none yet."""
+
+    interval_s: float
+    last_completed_age_s: float | None
+    job_age_s: float
+    failed_since_completed: int
+
+
+def rows_landing(landed_age_s: float | None, lag: int, patience_s: float) -> Verdict:
+    """Rows must land while there is something to read: an idle topic is fine, a standing lag is not."""
+    figures: dict[str, Number] = {"lag": lag}
+    if landed_age_s is not None:
+        figures["newest_row_age_s"] = round(landed_age_s, 1)
+    if lag == 0:
+        return Verdict(True, "the job has read everything that was produced", metadata=figures)
+    if landed_age_s is not None and landed_age_s <= patience_s:
+        return Verdict(True, f"the newest row landed {landed_age_s:.0f} s ago", metadata=figures)
+    since = "no row has landed yet" if landed_age_s is None else f"the newest row is {landed_age_s:.0f} s old"
+    return Verdict(
+        False,
+        f"{lag:,} records wait and {since} (limit {patience_s:.0f} s): see the checks of streaming_job, then its log",
+        metadata=figures,
+    )
+
+
+def no_duplicates(repeated: Mapping[str, int]) -> Verdict:
+    """No event_id may have two rows; `repeated` maps some of those that have to their number of rows."""
+    if not repeated:
+        return Verdict(True, "every event_id has exactly one row", metadata={"repeated_event_ids": 0})
+    examples = ", ".join(list(repeated)[:5])
+    return Verdict(
+        False,
+        f"{len(repeated)} event_ids have several rows, such as {examples}: is the unique index on event_id there?",
+        metadata={"repeated_event_ids": len(repeated)},
+    )
+
+
+def counts_match_offsets(partitions: Mapping[int, PartitionProgress], warn_share: float, error_share: float) -> Verdict:
+    """Compare rows with offsets, partition by partition.
+
+    Without a ledger "rejected" is a difference (committed - landed - duplicates known from the producers), so this
+    check can show an excess of rows or an odd share of rejected records, and cannot prove that each was rightly so.
+    """
+    figures = _figures(partitions)
+    excess = {n: p.landed - p.committed_records for n, p in partitions.items() if p.landed > p.committed_records}
+    committed = sum(p.committed_records for p in partitions.values())
+    rejected = sum(p.unlanded for p in partitions.values())
+    share = rejected / committed if committed else 0.0
+    figures["rejected_share"] = round(share, 6)
+    if excess:
+        where = ", ".join(f"partition {number}: {count:,}" for number, count in excess.items())
+        return Verdict(False, f"more rows than committed records ({where})", Severity.ERROR, figures)
+    words = (
+        f"of {committed:,} committed records {committed - rejected:,} landed or were superseded and {rejected:,} "
+        f"({share:.2%}) did not land; that is a difference, not a proof that each was invalid"
+    )
+    if share >= warn_share:
+        return Verdict(False, words, Severity.ERROR if share >= error_share else Severity.WARN, figures)
+    return Verdict(True, words, metadata=figures)
+
+
+def job_running(state: str | None, same_name: int) -> Verdict:
+    """Exactly one job of our name, and it runs; `state` is Flink's word for it, None if there is none."""
+    figures: dict[str, Number] = {"jobs_of_this_name": same_name, "state": state or "absent"}
+    if same_name > 1:
+        return Verdict(False, f"{same_name} jobs of this name are active: cancel all but the oldest", metadata=figures)
+    if state == "RUNNING":
+        return Verdict(True, "the job is running", metadata=figures)
+    if state is None:
+        return Verdict(False, "no job is active: materialise streaming_job to start it", metadata=figures)
+    return Verdict(False, f"the job is {state}: see its exceptions in Flink's UI", metadata=figures)
+
+
+def checkpoint_recent(facts: CheckpointFacts | None) -> Verdict:
+    """A checkpoint must have completed within a few intervals; a young job gets that long for its first."""
+    if facts is None:
+        return Verdict(False, "no job is active, so nothing is checkpointed")
+    limit_s = max(60.0, 5 * facts.interval_s)
+    age_s = facts.job_age_s if facts.last_completed_age_s is None else facts.last_completed_age_s
+    figures: dict[str, Number] = {"checkpoint_age_s": round(age_s, 1), "failed_since": facts.failed_since_completed}
+    what = "job started" if facts.last_completed_age_s is None else "last checkpoint completed"
+    words = f"{what} {age_s:.0f} s ago (limit {limit_s:.0f} s), {facts.failed_since_completed} failed since"
+    return Verdict(age_s <= limit_s, words, metadata=figures)
+
+
+def no_restart_storm(restarts_in_window: int | None, window_s: float, warn_at: int, error_at: int) -> Verdict:
+    """Restarts heal; many of them within the window mean that something does not."""
+    if restarts_in_window is None:
+        return Verdict(False, "no job is active", metadata={})
+    figures: dict[str, Number] = {"restarts_in_window": restarts_in_window, "window_s": window_s}
+    words = f"{restarts_in_window} restarts within {window_s / 60:.0f} min"
+    if restarts_in_window < warn_at:
+        return Verdict(True, words, metadata=figures)
+    severity = Severity.ERROR if restarts_in_window >= error_at else Severity.WARN
+    return Verdict(False, f"{words}: see the job's exceptions in Flink's UI", severity, figures)
+
+
+def _figures(partitions: Mapping[int, PartitionProgress]) -> dict[str, Number]:
+    figures: dict[str, Number] = {}
+    for number, p in sorted(partitions.items()):
+        figures[f"produced_{number}"] = p.end - p.begin
+        figures[f"landed_{number}"] = p.landed
+        figures[f"duplicates_{number}"] = p.duplicates
+        figures[f"rejected_{number}"] = p.unlanded
+        figures[f"lag_{number}"] = p.lag
+    return figures
