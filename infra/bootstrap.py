@@ -14,21 +14,25 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STACK = REPOSITORY / ".stack"
 VENV = STACK / "venv"
 LOCK = REPOSITORY / "requirements.lock"
 STAMP = VENV / ".requirements-sha256"
+LOG = STACK / "set-up.log"
 SUPPORTED = ((3, 10), (3, 11), (3, 12))
 NEEDED_BYTES = 4 * 1024**3
+PROGRESS_INTERVAL_S = 5.0
 
 
 def main() -> None:
     """Bring `.stack/venv` in line with the lock, or end with one line that says what to do."""
     use_supported_python()
     wanted = hashlib.sha256(LOCK.read_bytes() + str(VENV).encode()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == wanted:
+    # A link to an interpreter that was removed since does not exist.
+    if (VENV / "bin" / "python").exists() and STAMP.exists() and STAMP.read_text() == wanted:
         return
     check_disk()
     say("setting up .stack/venv (about 1.3 GB; takes a minute or two, once)")
@@ -56,7 +60,11 @@ def use_supported_python() -> None:
 
 def check_disk() -> None:
     """Refuse to start an installation that the disk cannot hold."""
-    STACK.mkdir(exist_ok=True)
+    try:
+        STACK.mkdir(exist_ok=True)
+        LOG.write_text("")
+    except OSError as error:
+        fail(f"cannot write to {STACK} ({error.strerror}): give yourself write permission, or move the clone")
     free = shutil.disk_usage(STACK).free
     if free < NEEDED_BYTES:
         fail(
@@ -81,36 +89,19 @@ def make_venv() -> None:
 
 def install() -> None:
     """Install the lock: uv (itself from the lock) is five times faster than pip; pip serves where uv finds no index."""
-    python = VENV / "bin" / "python"
-    pip = [
-        str(python),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "--disable-pip-version-check",
-    ]
-    advice = "cannot install the packages: check the network and pip's index settings, then run the command again"
+    python = str(VENV / "bin" / "python")
+    flags = ["install", "--quiet", "--no-deps", "--require-hashes"]
+    pip = [python, "-m", "pip", *flags, "--disable-pip-version-check"]
+    uv = [python, "-m", "uv", "pip", *flags, "--python", python, "--cache-dir", str(STACK / "cache")]
+    advice = (
+        "cannot install the packages: check the network, pip's proxy and index settings and the free space, then run "
+        "the command again"
+    )
     uv_lock = VENV / "uv.lock"
     uv_lock.write_text(requirement("uv"))
     run([*pip, "-r", str(uv_lock)], advice)
-    uv = [
-        str(python),
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "--python",
-        str(python),
-    ]
-    cache = ["--cache-dir", str(STACK / "cache")]
     say("installing the locked packages")
-    if subprocess.run([*uv, *cache, "-r", str(LOCK)], check=False).returncode != 0:
+    if not succeeds([*uv, "-r", str(LOCK)]):
         say("uv did not succeed; trying again with pip, which takes a minute longer")
         run([*pip, "-r", str(LOCK)], advice)
     shutil.rmtree(STACK / "cache", ignore_errors=True)
@@ -125,18 +116,36 @@ def requirement(name: str) -> str:
 
 
 def run(command: list[str], advice: str) -> None:
-    """Run a step of set-up, or end with its advice."""
-    if subprocess.run(command, check=False).returncode != 0:
-        fail(advice)
+    """Run a step of set-up, or end with its advice and its own last complaint."""
+    if not succeeds(command):
+        complaints = [line.strip() for line in LOG.read_text(errors="replace").splitlines() if "error" in line.lower()]
+        fail(f"{advice} (its output is in {LOG}{'; ' + complaints[-1] if complaints else ''})")
+
+
+def succeeds(command: list[str]) -> bool:
+    """Run a command with its output in the log, and show that it goes on."""
+    started, free = time.monotonic(), shutil.disk_usage(STACK).free
+    with LOG.open("a") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        while True:
+            try:
+                return process.wait(timeout=PROGRESS_INTERVAL_S) == 0
+            except subprocess.TimeoutExpired:
+                written = max(0, free - shutil.disk_usage(STACK).free) / 1024**2
+                say(f"  at work for {time.monotonic() - started:.0f} s, about {written:,.0f} MiB written")
 
 
 def say(text: str) -> None:
     print(f"[set-up] {text}", flush=True)
 
 
-def fail(text: str) -> None:
+def fail(text: str) -> NoReturn:
     sys.exit(f"error: {text}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        fail("interrupted; run the command again to go on")
+    except OSError as error:
+        fail(f"set-up in {STACK} failed ({error}): check its permissions and the free space")

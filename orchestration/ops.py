@@ -155,4 +155,5 @@ def stop_streaming_job(context: dg.OpExecutionContext, flink: FlinkResource, pos
     if stopped is None:
         context.log.info("no job was running")
     else:
-        context.log.info(f"stopped job {stopped.job_id} with savepoint {stopped.savepoint_path}")
+        kept = stopped.savepoint_path or f"its last checkpoint, for it took no savepoint: {stopped.no_savepoint}"
+        context.log.info(f"stopped job {stopped.job_id}; the next start resumes from {kept}")

@@ -45,16 +45,18 @@ class Settings(BaseSettings):
     postgres_owner: str = "pi3_owner"
     postgres_writer: str = "pi3_writer"
     postgres_reader: str = "pi3_reader"
+    postgres_auditor: str = "pi3_auditor"
     postgres_owner_password: SecretStr = SecretStr("")
     postgres_writer_password: SecretStr = SecretStr("")
     postgres_reader_password: SecretStr = SecretStr("")
+    postgres_auditor_password: SecretStr = SecretStr("")
 
     # Flink
     flink_rest_url: str = "http://127.0.0.1:8081"
     flink_job_name: str = "splitpay-events"
     flink_parallelism: Positive = 4
     flink_lib_dir: Path | None = None
-    flink_state_uri: str = (REPOSITORY / ".stack" / "data" / "flink").as_uri()
+    flink_state_uri: str = f"file://{REPOSITORY}/.stack/data/flink"
     java_home: Path | None = None
     checkpoint_interval_ms: Positive = 5_000
     sink_flush_rows: Positive = 1_024
@@ -71,7 +73,7 @@ class Settings(BaseSettings):
     # Control plane
     heartbeat_interval_s: Positive = 15
     health_check_cron: str = "*/5 * * * *"
-    landing_patience_s: Positive = 60
+    landing_patience_s: Positive = 20
     rejected_share_warn: Annotated[float, Field(ge=0, le=1)] = 0.05
     rejected_share_error: Annotated[float, Field(ge=0, le=1)] = 0.5
     dagster_url: str = "http://127.0.0.1:3000"
@@ -122,7 +124,7 @@ def load_settings() -> Settings:
 
 
 def password_file(settings: Settings, role: str) -> Path:
-    """A file, mode 0600, with the password of `owner`, `writer` or `reader`, for programs that take a path.
+    """A file, mode 0600, with the password of `owner`, `writer`, `reader` or `auditor`, for programs that take a path.
 
     Raises:
         ConfigurationError: no password is set for the role.

@@ -51,6 +51,19 @@ def lag_by_partition(settings: Settings, kafka: KafkaResource) -> dict[int, int]
     }
 
 
+def watch_commits(settings: Settings, kafka: KafkaResource, patience_s: float) -> tuple[int, int, float]:
+    """Lag, offsets committed while watching, and seconds watched: until one is committed, or patience ends."""
+    started = time.monotonic()
+    first = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
+    lag = sum(lag_by_partition(settings, kafka).values())
+    advanced = 0
+    while lag and not advanced and time.monotonic() - started < patience_s:
+        time.sleep(0.5)
+        now = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
+        advanced = sum(now.values()) - sum(first.values())
+    return lag, advanced, time.monotonic() - started
+
+
 def checkpoint_facts(settings: Settings, client: FlinkClient) -> CheckpointFacts | None:
     """Age of the last checkpoint of our job, None if no job is active."""
     active = client.active_jobs(settings.flink_job_name)

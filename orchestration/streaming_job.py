@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,9 +67,7 @@ def ensure_running(settings: Settings, flink: FlinkResource, postgres: PostgresR
     """
     spec = job_spec(settings)
     with _lock(postgres, spec.job_name):
-        return flink.ensure_running(
-            spec.job_name, job_fingerprint(spec), lambda restore_path: _submit(settings, spec, restore_path)
-        )
+        return flink.ensure_running(spec.job_name, job_fingerprint(spec), partial(_submit, settings, spec))
 
 
 def stop(settings: Settings, flink: FlinkResource, postgres: PostgresResource) -> Stopped | None:
@@ -86,9 +85,9 @@ def _lock(postgres: PostgresResource, job_name: str) -> Iterator[None]:
         yield
 
 
-def _submit(settings: Settings, spec: JobSpec, restore_path: str | None) -> str:
+def _submit(settings: Settings, spec: JobSpec, restore_path: str | None, job_id: str) -> str:
     path = settings.run_dir / "job.json"
-    replace(spec, restore_path=restore_path).write(path)
+    replace(spec, restore_path=restore_path, job_id=job_id).write(path)
     command = (sys.executable, "-m", "flink_jobs.main", "--spec", str(path))
     return submit(command, child_environment(), SUBMIT_TIMEOUT_S, str(REPOSITORY))
 

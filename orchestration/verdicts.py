@@ -65,19 +65,20 @@ class CheckpointFacts:
     failed_since_completed: int
 
 
-def rows_landing(landed_age_s: float | None, lag: int, patience_s: float) -> Verdict:
-    """Rows must land while there is something to read: an idle topic is fine, a standing lag is not."""
-    figures: dict[str, Number] = {"lag": lag}
-    if landed_age_s is not None:
-        figures["newest_row_age_s"] = round(landed_age_s, 1)
+def rows_landing(lag: int, advanced: int, watched_s: float) -> Verdict:
+    """The job must get on while there is something to read: an idle topic is fine, a standing lag is not.
+
+    `advanced` counts the offsets that the job committed while it was watched for `watched_s`.
+    """
+    figures: dict[str, Number] = {"lag": lag, "advanced": advanced, "watched_s": round(watched_s, 1)}
     if lag == 0:
-        return Verdict(True, "the job has read everything that was produced", metadata=figures)
-    if landed_age_s is not None and landed_age_s <= patience_s:
-        return Verdict(True, f"the newest row landed {landed_age_s:.0f} s ago", metadata=figures)
-    since = "no row has landed yet" if landed_age_s is None else f"the newest row is {landed_age_s:.0f} s old"
+        return Verdict(True, "the job has landed everything that was produced", metadata=figures)
+    if advanced > 0:
+        words = f"the job committed {advanced:,} records within {watched_s:.0f} s; {lag:,} wait"
+        return Verdict(True, words, metadata=figures)
     return Verdict(
         False,
-        f"{lag:,} records wait and {since} (limit {patience_s:.0f} s): see the checks of streaming_job, then its log",
+        f"{lag:,} records wait and none was committed within {watched_s:.0f} s: see the checks of streaming_job",
         metadata=figures,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from infra.local.java import java, link_jars, package_folder
+from infra.local.java import java, link_jars, package_folder, shared_classes
 from infra.local.paths import StackPaths
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.program import Program
@@ -32,7 +32,7 @@ logger.pekko.level = WARN
 
 
 def config(paths: StackPaths, ports: Ports) -> dict[str, object]:
-    """Cluster settings, flat keys.
+    """Cluster settings, flat keys. Flink takes a `file:` URI as it stands, so spaces stay spaces.
 
     Heartbeat and restart times are below Flink's defaults (10 s, 50 s) so that a dead TaskManager is replaced within
     seconds; a pause of its JVM longer than the timeout costs a restart of the job.
@@ -73,8 +73,8 @@ def config(paths: StackPaths, ports: Ports) -> dict[str, object]:
         "web.submit.enable": False,
         "io.tmp.dirs": str(paths.data / "flink-tmp"),
         "blob.storage.directory": str(paths.data / "flink-tmp"),
-        "execution.checkpointing.dir": (paths.flink_state / "checkpoints").as_uri(),
-        "execution.checkpointing.savepoint-dir": (paths.flink_state / "savepoints").as_uri(),
+        "execution.checkpointing.dir": f"file://{paths.flink_state}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"file://{paths.flink_state}/savepoints",
     }
 
 
@@ -101,6 +101,7 @@ def programs(paths: StackPaths) -> list[Program]:
 
 def _program(paths: StackPaths, name: str, main_class: str, *memory: str) -> Program:
     options = (
+        *shared_classes(paths, name),
         *memory,
         "-XX:+UseG1GC",
         "-XX:+ExitOnOutOfMemoryError",

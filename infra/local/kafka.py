@@ -6,8 +6,8 @@ import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 
-from infra.local.errors import SetupError
-from infra.local.java import java
+from infra.local.errors import SetupError, in_one_line
+from infra.local.java import java, shared_classes
 from infra.local.paths import StackPaths
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.program import Program
@@ -61,14 +61,13 @@ def prepare(paths: StackPaths, ports: Ports) -> None:
                "-t", cluster_id, "-c", str(properties))  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SetupError(
-            f"cannot format {paths.data / 'kafka'} for Kafka: {(done.stderr or done.stdout).strip()[-500:]}"
-        )
+        raise SetupError(f"cannot format {paths.data / 'kafka'} for Kafka: {in_one_line(done.stderr or done.stdout)}")
 
 
 def program(paths: StackPaths) -> Program:
     """The broker; it stops in an orderly way on TERM."""
     options = (
+        *shared_classes(paths, "kafka"),
         "-Xmx512m",
         "-Xms128m",
         "-XX:+UseSerialGC",

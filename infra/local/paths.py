@@ -66,6 +66,11 @@ class StackPaths:
         return REPOSITORY / ".stack" / "maven"
 
     @property
+    def class_archives(self) -> Path:
+        """Archives of loaded classes, which make the JVMs start faster; shared like the jars."""
+        return REPOSITORY / ".stack" / "cds"
+
+    @property
     def python(self) -> Path:
         """The interpreter of the environment that set-up made."""
         return Path(sys.executable)

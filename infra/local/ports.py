@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import chain
 
 from infra.local.errors import SetupError
 
@@ -51,20 +52,27 @@ def choose(
     """Choose each port: fixed by a setting, else the one of the last start, else the default, else any free one.
 
     Raises:
-        SetupError: a fixed port is taken.
+        SetupError: a fixed port is taken, or two settings name the same one.
     """
-    chosen: dict[str, int] = {}
+    _check_fixed(fixed, free)
+    chosen = dict(fixed)
     for field in fields(Ports):
         name = field.name
         if name in fixed:
-            if not free(fixed[name]):
-                raise SetupError(
-                    f"port {fixed[name]} (PI3_LOCAL_{name.upper()}_PORT) is taken on {LOOPBACK}: stop what listens "
-                    "there, set another port, or leave the setting out and a free one is chosen"
-                )
-            chosen[name] = fixed[name]
             continue
-        wanted = [previous[name]] if name in previous else []
-        candidates = (port for port in [*wanted, int(str(field.default))] if port not in chosen.values() and free(port))
-        chosen[name] = next(candidates, None) or pick()
+        usual = [*([previous[name]] if name in previous else []), int(str(field.default))]
+        candidates = chain((port for port in usual if free(port)), iter(pick, None))
+        chosen[name] = next(port for port in candidates if port not in chosen.values())
     return Ports(**chosen)
+
+
+def _check_fixed(fixed: dict[str, int], free: Callable[[int], bool]) -> None:
+    for name, port in fixed.items():
+        setting = f"PI3_LOCAL_{name.upper()}_PORT"
+        if list(fixed.values()).count(port) > 1:
+            raise SetupError(f"port {port} ({setting}) is set for two servers: give each a port of its own")
+        if not free(port):
+            raise SetupError(
+                f"port {port} ({setting}) is taken on {LOOPBACK}: stop what listens there, set another port, or leave "
+                "the setting out and a free one is chosen"
+            )

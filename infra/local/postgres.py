@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from infra.local.errors import SetupError
+from infra.local.errors import SetupError, in_one_line
 from infra.local.java import package_folder
 from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.ports import LOOPBACK, Ports
@@ -73,7 +73,7 @@ def prepare(paths: StackPaths) -> None:
     done = subprocess.run(command, input=password, capture_output=True, text=True, check=False, cwd=paths.root)
     if done.returncode != 0:
         shutil.rmtree(data, ignore_errors=True)
-        raise SetupError(f"initdb failed in {data}: {done.stderr.strip()[-500:]}")
+        raise SetupError(f"initdb failed in {data}: {in_one_line(done.stderr)}")
 
 
 def program(paths: StackPaths, ports: Ports) -> Program:
@@ -103,7 +103,8 @@ def bootstrap(paths: StackPaths, ports: Ports, database: str, roles: dict[str, s
     """Create the database and its roles, or bring their passwords in line with the secrets; safe to repeat.
 
     Args:
-        roles: owner, writer and reader -> role name; the password of each is in `secrets/pi3_postgres_<key>_password`.
+        roles: owner, writer, reader and auditor -> role name; each one's password is in
+            `secrets/pi3_postgres_<key>_password`.
 
     Raises:
         SetupError: the server refused.
@@ -119,4 +120,4 @@ def bootstrap(paths: StackPaths, ports: Ports, database: str, roles: dict[str, s
         (*command, "-f", str(BOOTSTRAP_SQL)), env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise SetupError(f"cannot create database {database} and its roles: {done.stderr.strip()[-500:]}")
+        raise SetupError(f"cannot create database {database} and its roles: {in_one_line(done.stderr)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.local.errors import SetupError
 from infra.local.paths import StackPaths
 from infra.local.ports import LOOPBACK, Ports
 
@@ -30,7 +31,10 @@ def postgres(paths: StackPaths, ports: Ports) -> bool:
     except psycopg2.OperationalError as error:
         # A wrong password will not mend by waiting; what does mend is a server that is still starting.
         if "password authentication failed" in str(error):
-            raise
+            raise SetupError(
+                f"Postgres refuses the password in {paths.secrets / 'postgres_superuser_password'}: bring back the "
+                f"secrets that belong to {paths.data / 'postgres'}, or `make clean` to begin with an empty database"
+            ) from error
         return False
     return True
 
@@ -48,7 +52,9 @@ def dagster(ports: Ports) -> bool:
 def _json(url: str) -> dict[str, str]:
     import requests
 
-    try:
-        return dict(requests.get(url, timeout=2).json())
-    except (requests.RequestException, ValueError):
-        return {}
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the environment knows nothing of this machine's loopback
+        try:
+            return dict(session.get(url, timeout=2).json())
+        except (requests.RequestException, ValueError):
+            return {}

@@ -22,7 +22,7 @@ READY_TIMEOUT_S = 120
 class StackSpec:
     """What a stack needs to know from the settings.
 
-    `roles` maps owner, writer and reader to role names; `fixed_ports` holds just the ports that a setting fixes;
+    `roles` maps owner, writer, reader and auditor to role names; `fixed_ports` holds just the ports that a setting fixes;
     `environment` is what the servers are started with.
     """
 
@@ -115,14 +115,15 @@ class Stack:
         free = shutil.disk_usage(self._spec.root).free
         if free < NEEDED_BYTES:
             raise SetupError(
-                f"{self._spec.root} has {free / 1024**3:.1f} GiB free and the servers need {NEEDED_BYTES / 1024**3:.0f}: "
-                "free some space, or move the clone to a larger disk"
+                f"{self._spec.root} has {free / 1024**3:.1f} GiB free and the servers need "
+                f"{NEEDED_BYTES / 1024**3:.0f}: free some space, or move the clone to a larger disk"
             )
 
     def _prepare(self, chosen: ports.Ports) -> None:
         secrets.ensure_passwords(self.paths.secrets)
         self._say("checking the jars")
         fetched = jars.fetch(self.paths.maven, jars.read_lock())
+        java.prepare_shared_classes(self.paths)
         java.link_jars(self.paths.lib / "kafka", [path for jar, path in fetched.items() if jar.server == "kafka"])
         flink.prepare(self.paths, chosen, [path for jar, path in fetched.items() if jar.server == "flink"])
         kafka.prepare(self.paths, chosen)
@@ -135,7 +136,7 @@ class Stack:
             "POSTGRES_PORT": chosen.postgres,
             "FLINK_REST_URL": f"http://{ports.LOOPBACK}:{chosen.flink_rest}",
             "FLINK_LIB_DIR": self.paths.lib / "flink",
-            "FLINK_STATE_URI": self.paths.flink_state.as_uri(),
+            "FLINK_STATE_URI": f"file://{self.paths.flink_state}",
             "JAVA_HOME": java.java_home(),
             "DAGSTER_URL": f"http://{ports.LOOPBACK}:{chosen.dagster}",
         }

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from infra.local.errors import SetupError
+from infra.local.errors import SetupError, in_one_line
 from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.program import Program, render
 
@@ -60,7 +60,8 @@ class Supervisor:
         marked = {**environment, MARKER: str(self._paths.root)}
         done = subprocess.run(command, env=marked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not self._wait_until(self.is_running, 10):
-            raise SetupError(f"supervisord did not start: {(done.stderr or done.stdout).strip()[-300:] or self._conf}")
+            complaint = in_one_line(done.stderr or done.stdout) or f"see {self._files().log}"
+            raise SetupError(f"supervisord did not start with {self._conf}: {complaint}")
 
     def stop(self) -> None:
         """Stop every program in its orderly way, then supervisord; returns when all have ended."""

@@ -54,6 +54,17 @@ query Run($runId: ID!) {
   }
 }"""
 
+MATERIALIZATIONS = """
+query Materializations($key: AssetKeyInput!, $limit: Int!) {
+  assetOrError(assetKey: $key) {
+    ... on Asset {
+      assetMaterializations(limit: $limit) {
+        metadataEntries { label ... on IntMetadataEntry { intValue } ... on FloatMetadataEntry { floatValue } }
+      }
+    }
+  }
+}"""
+
 
 @dataclass(frozen=True)
 class CheckVerdict:
@@ -153,6 +164,11 @@ class DagsterApi:
             raise RunFailedError(f"{job} ended as {result.status}: {cause} ({self.run_url(result.run_id)})")
         return result
 
+    def materializations(self, asset: str, limit: int = 10) -> list[dict[str, float]]:
+        """Numeric metadata of the newest materializations, the newest first."""
+        answer = self._ask(MATERIALIZATIONS, {"key": {"path": asset.split("/")}, "limit": limit})["assetOrError"]
+        return [_numbers(entry["metadataEntries"]) for entry in answer.get("assetMaterializations", [])]
+
     def run_url(self, run_id: str) -> str:
         """The run's page in the UI."""
         return f"{self.url}/runs/{run_id}"
@@ -182,6 +198,11 @@ def _result(run_id: str, run: dict[str, Any]) -> RunResult:
         tuple(_verdict(event["evaluation"]) for event in events if event.get("evaluation")),
         tuple(_cause(event) for event in events if event.get("error")),
     )
+
+
+def _numbers(entries: list[dict[str, Any]]) -> dict[str, float]:
+    values = {entry["label"]: entry.get("intValue", entry.get("floatValue")) for entry in entries}
+    return {label: float(value) for label, value in values.items() if value is not None}
 
 
 def _verdict(evaluation: dict[str, Any]) -> CheckVerdict:

@@ -10,7 +10,7 @@ from orchestration.settings import Settings, child_environment
 
 def local_stack(settings: Settings, say: Callable[[str], None]) -> Stack:
     """The stack in `settings.stack_dir`; nothing is started yet."""
-    roles = {"owner": settings.postgres_owner, "writer": settings.postgres_writer, "reader": settings.postgres_reader}
+    roles = {role: getattr(settings, f"postgres_{role}") for role in ("owner", "writer", "reader", "auditor")}
     environment = child_environment(PI3_STACK_DIR=str(settings.stack_dir))
     return Stack(
         StackSpec(settings.stack_dir, settings.postgres_database, roles, environment, settings.fixed_ports), say

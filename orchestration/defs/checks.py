@@ -1,7 +1,5 @@
 """Asset checks: each reads a few figures and asks `orchestration.verdicts` what they mean."""
 
-import time
-
 import dagster as dg
 
 from orchestration import snapshot, verdicts
@@ -32,11 +30,8 @@ def checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
 def _event_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(asset=EVENTS, description="Rows land as long as there is something to read.")
-    def rows_landing(kafka: KafkaResource, postgres: PostgresResource) -> dg.AssetCheckResult:
-        lag = sum(snapshot.lag_by_partition(settings, kafka).values())
-        newest = postgres.newest_landed_at()
-        age_s = None if newest is None else max(0.0, time.time() - newest.timestamp())
-        return as_result(verdicts.rows_landing(age_s, lag, settings.landing_patience_s))
+    def rows_landing(kafka: KafkaResource) -> dg.AssetCheckResult:
+        return as_result(verdicts.rows_landing(*snapshot.watch_commits(settings, kafka, settings.landing_patience_s)))
 
     @dg.asset_check(asset=EVENTS, description="No event_id has two rows.")
     def no_duplicates(postgres: PostgresResource) -> dg.AssetCheckResult:

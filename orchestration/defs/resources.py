@@ -22,6 +22,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             owner=Login(settings.postgres_owner, settings.postgres_owner_password),
             writer=Login(settings.postgres_writer, settings.postgres_writer_password),
             reader=Login(settings.postgres_reader, settings.postgres_reader_password),
+            auditor=Login(settings.postgres_auditor, settings.postgres_auditor_password),
         ),
         "flink": FlinkResource(rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri),
         "producer": ProducerResource(

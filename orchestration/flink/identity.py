@@ -1,43 +1,78 @@
-"""Which job is ours? A job is known by its name and by the fingerprint of what it runs."""
+"""Which job is ours, and what to do about it: pure decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestration.flink.types import JobSummary
+from orchestration.flink.types import ENDING, JobSummary
+
+
+@dataclass(frozen=True)
+class KnownJob:
+    """A job and the fingerprint among its parameters; None if it was started by other means."""
+
+    summary: JobSummary
+    fingerprint: str | None
 
 
 @dataclass(frozen=True)
 class Adopt:
-    """A job of our name and fingerprint is there: leave it alone."""
+    """It runs already, as wanted."""
 
-    job: JobSummary
+    job: KnownJob
 
 
 @dataclass(frozen=True)
 class Submit:
-    """No job of our name is active: submit one."""
+    """None runs."""
 
 
 @dataclass(frozen=True)
 class Replace:
-    """A job of our name runs something else: stop it with a savepoint and submit ours from there."""
+    """One runs that is defined differently: stop it, and let the new one resume where it stopped."""
 
-    old: JobSummary
+    job: KnownJob
+
+
+@dataclass(frozen=True)
+class Await:
+    """One is about to end: only then can be decided."""
+
+    job: KnownJob
 
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Several jobs of our name are active, which must never be: somebody has to look."""
+    """Several run."""
 
-    jobs: tuple[JobSummary, ...]
+    jobs: tuple[KnownJob, ...]
 
 
-def decide(active: Sequence[JobSummary], fingerprint: str) -> Adopt | Submit | Replace | Ambiguous:
-    """Decide from the active jobs of our name what ensuring one means."""
-    if len(active) > 1:
-        return Ambiguous(tuple(active))
-    if not active:
+Decision = Adopt | Submit | Replace | Await | Ambiguous
+
+
+def decide(jobs: Sequence[KnownJob], name: str, fingerprint: str) -> Decision:
+    """What to do so that exactly one job of this name and fingerprint runs.
+
+    A job that restarts is adopted: Flink is mending it, and a second one would only compete with it.
+    """
+    ours = tuple(job for job in jobs if job.summary.name == name and not job.summary.ended)
+    if not ours:
         return Submit()
-    return Adopt(active[0]) if active[0].fingerprint == fingerprint else Replace(active[0])
+    if len(ours) > 1:
+        return Ambiguous(ours)
+    (job,) = ours
+    if job.summary.state in ENDING:
+        return Await(job)
+    return Adopt(job) if job.fingerprint == fingerprint else Replace(job)
+
+
+def next_job_id(name: str, fingerprint: str, restore_path: str | None, past_ids: Iterable[str]) -> str:
+    """An id for the next run, 32 hexadecimal digits.
+
+    Two callers that saw the same past compute the same id, so that Flink refuses the second of them.
+    """
+    seed = "\0".join((name, fingerprint, restore_path or "", *sorted(past_ids)))
+    return hashlib.sha256(seed.encode()).hexdigest()[:32]

@@ -1,61 +1,64 @@
-"""Restore points: the checkpoints and savepoints that a job left below its state folder."""
+"""What a job can be restored from: checkpoints and savepoints in its state folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from orchestration.errors import ConfigurationError
 
-METADATA = "_metadata"
+# Flink writes this file last: a folder without it is no checkpoint yet, or no longer one.
+METADATA: Final = "_metadata"
 
 
 @dataclass(frozen=True)
 class RestorePoint:
-    """A state that a job can start from; `created_at_s` is the epoch time at which its metadata was written."""
+    """`path` is the URI to hand to Flink. Of a savepoint's job only the first six digits of the id are known."""
 
-    kind: str
+    kind: Literal["checkpoint", "savepoint"]
     path: str
-    created_at_s: float
-    bytes: int
+    created_at: datetime
+    job_id: str
 
 
-def restore_points(state_uri: str) -> list[RestorePoint]:
-    """Every checkpoint and savepoint below a `file:` URI that has its metadata, the newest first.
+def restore_points(state_uri: str) -> tuple[RestorePoint, ...]:
+    """All restore points under `<state_uri>/checkpoints` and `<state_uri>/savepoints`, newest first.
 
-    A folder without `_metadata` was never completed and is no restore point.
-
-    Raises:
-        ConfigurationError: the URI is not a local one.
+    Raises: ConfigurationError for a state that is not in a local folder.
     """
-    root = local_path(state_uri)
-    found = [
-        *(_point("checkpoint", path) for path in root.glob(f"checkpoints/*/chk-*/{METADATA}")),
-        *(_point("savepoint", path) for path in root.glob(f"savepoints/*/{METADATA}")),
-    ]
-    return sorted(found, key=lambda point: point.created_at_s, reverse=True)
+    folder = local_folder(state_uri)
+    checkpoints = [_point(path, "checkpoint") for path in folder.glob(f"checkpoints/*/chk-*/{METADATA}")]
+    savepoints = [_point(path, "savepoint") for path in folder.glob(f"savepoints/savepoint-*/{METADATA}")]
+    found = checkpoints + savepoints
+    return tuple(sorted((point for point in found if point), key=lambda point: point.created_at, reverse=True))
 
 
-def newest_usable(points: Iterable[RestorePoint], excluded: frozenset[str] = frozenset()) -> RestorePoint | None:
-    """The newest restore point that is not excluded and whose metadata is not empty."""
-    usable = [point for point in points if point.path not in excluded and point.bytes > 0]
-    return max(usable, key=lambda point: point.created_at_s, default=None)
+def newest_usable(points: Iterable[RestorePoint], excluded: Collection[str] = ()) -> RestorePoint | None:
+    """The newest point whose path is not excluded."""
+    usable = (point for point in points if point.path not in excluded)
+    return max(usable, key=lambda point: point.created_at, default=None)
 
 
-def local_path(uri: str) -> Path:
-    """The folder that a `file:` URI names.
+def local_folder(state_uri: str) -> Path:
+    """The folder of a `file:` URI; Flink takes the text after the scheme as it stands, without percent-decoding.
 
-    Raises:
-        ConfigurationError: the URI has another scheme.
+    Raises: ConfigurationError for any other scheme.
     """
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        raise ConfigurationError(f"PI3_FLINK_STATE_URI is {uri}: restore points are looked up in file:///... only")
-    return Path(unquote(parts.path))
+    parts = urlsplit(state_uri)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise ConfigurationError(f"state {state_uri}: only a file:/// folder can be searched for restore points")
+    return Path(parts.path)
 
 
-def _point(kind: str, metadata: Path) -> RestorePoint:
-    status = metadata.stat()
-    return RestorePoint(kind, metadata.parent.as_uri(), status.st_mtime, status.st_size)
+def _point(metadata: Path, kind: Literal["checkpoint", "savepoint"]) -> RestorePoint | None:
+    try:
+        created_at = datetime.fromtimestamp(metadata.stat().st_mtime, tz=timezone.utc)
+    except FileNotFoundError:  # subsumed by a newer checkpoint since it was listed
+        return None
+    folder = metadata.parent
+    job_id = folder.parent.name if kind == "checkpoint" else folder.name.split("-")[1]
+    return RestorePoint(kind, f"file://{folder}", created_at, job_id)

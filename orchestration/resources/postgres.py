@@ -22,7 +22,7 @@ from orchestration.resources.topics import OffsetRange
 
 __all__ = ["Latency", "Login", "MigrationReport", "PostgresResource", "Progress"]
 
-Role = Literal["owner", "writer", "reader"]
+Role = Literal["owner", "writer", "reader", "auditor"]
 
 # libpq reports a refused login without SQLSTATE, so its (English) text is all there is to tell it from a server
 # that is down; in another language the error counts as transient and still shows the server's own words.
@@ -77,7 +77,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class PostgresResource(TreatAsResourceParam):
-    """One database, by three roles: owner (schema), writer (the Flink job), reader (checks and sensors).
+    """One database, by four roles: owner (schema), writer (the job), reader (checks and sensors), auditor (the ledger).
 
     No ConfigurableResource, since Dagster shows the fields of those, and would not carry a private one into a run.
 
@@ -91,6 +91,7 @@ class PostgresResource(TreatAsResourceParam):
     owner: Login
     writer: Login
     reader: Login
+    auditor: Login
     schema: str = "public"
     connect_timeout_s: int = 3
     statement_timeout_s: int = 30
@@ -122,7 +123,8 @@ class PostgresResource(TreatAsResourceParam):
             ConfigurationError: an applied migration has changed, or the table has other columns than expected.
         """
         with self.connect("owner") as connection:
-            applied, current = apply_migrations(connection, self.schema, self.writer.name, self.reader.name)
+            roles = {"writer": self.writer.name, "reader": self.reader.name, "auditor": self.auditor.name}
+            applied, current = apply_migrations(connection, self.schema, roles)
             drift = table_drift(connection)
         if drift:
             raise ConfigurationError(
@@ -172,11 +174,6 @@ class PostgresResource(TreatAsResourceParam):
         """End-to-end latency of the rows inserted in the last `window_s`, at most those with the newest ids."""
         rows, p50_ms, p99_ms = self._query("latency", {"window_s": window_s, "newest_ids": newest_ids})[0]
         return Latency(rows, p50_ms, p99_ms)
-
-    def newest_landed_at(self) -> datetime | None:
-        """When the newest row was inserted; None while the table is empty."""
-        rows = self._query("newest_landed_at")
-        return rows[0][0] if rows else None
 
     def duplicates(self, limit: int = 100) -> dict[str, int]:
         """At most `limit` event_ids with several rows, and how many rows each has; reads a whole index."""

@@ -7,11 +7,13 @@ process (`.pid`: process id and start time, so that a process id used again is n
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from orchestration.errors import ConfigurationError, TransientError
 
 STOP_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 20.0
+# A shell that ends at once: the producer is then no child of ours, which we would have to wait for when it ends.
+DETACH = 'log=$1; shift; "$@" >>"$log" 2>&1 & echo $!'
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,12 @@ class ProducerResource(ConfigurableResource["ProducerResource"]):
         A generator that is launched again continues with another seed, so that it never repeats its events.
 
         Raises:
-            ConfigurationError: the producer ended at once; the message carries its own last line.
+            ConfigurationError: the producer failed before its first event; the message carries its own words.
         """
+        with self._lock():
+            return self._ensure(spec)
+
+    def _ensure(self, spec: ProducerSpec) -> Launched:
         former = [report for report in self.reports() if report.name.rpartition("-")[0] == spec.id]
         if former and former[-1].state == "running":
             return Launched(former[-1].name, "adopted")
@@ -121,16 +129,27 @@ class ProducerResource(ConfigurableResource["ProducerResource"]):
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One launch at a time: two runs that ask for the same producer get the same one."""
+        with (self._folder() / "launch.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def _launch(self, name: str, spec: ProducerSpec, former: int) -> None:
         folder = self._folder()
         command = [sys.executable, "-m", "producer", *self._flags(name, spec, former)]
-        with (folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                command, cwd=self.working_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        started = psutil.Process(process.pid)
-        (folder / f"{name}.pid").write_text(json.dumps({"pid": process.pid, "created_at": started.create_time()}))
-        self._await_report(name, process)
+        shell = subprocess.run(
+            ["/bin/sh", "-c", DETACH, "sh", str(folder / f"{name}.log"), *command],
+            cwd=self.working_dir,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            check=True,
+        )
+        pid = int(shell.stdout)
+        (folder / f"{name}.pid").write_text(json.dumps({"pid": pid, "created_at": _created_at(pid)}))
+        self._await_start(name)
 
     def _flags(self, name: str, spec: ProducerSpec, former: int) -> list[str]:
         flags: dict[str, object] = {
@@ -152,20 +171,23 @@ class ProducerResource(ConfigurableResource["ProducerResource"]):
             }
         return [f"--{flag}={value}" for flag, value in flags.items()]
 
-    def _await_report(self, name: str, process: subprocess.Popen[bytes]) -> None:
+    def _await_start(self, name: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        report = self._folder() / f"{name}.json"
-        while not report.exists() and time.monotonic() < deadline:
-            if process.poll() not in (None, 0):
-                last = (self._folder() / f"{name}.log").read_text(errors="replace").strip().splitlines()[-1:]
-                raise ConfigurationError(f"producer {name} ended at once: {' '.join(last)}")
+        while time.monotonic() < deadline:
+            report = self._report(name)
+            if report.state in ("failed", "died"):
+                log = (self._folder() / f"{name}.log").read_text(errors="replace").strip()
+                raise ConfigurationError(f"producer {name} ended at once: {report.error or log.rpartition(chr(10))[2]}")
+            if report.state != "running" or report.acknowledged:
+                return
             time.sleep(0.1)
 
     def _report(self, name: str) -> ProducerReport:
         folder = self._folder()
         path = folder / f"{name}.json"
-        told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"state": "running"}
+        # Before the report is read: of a process that has ended, what we then read is its last word.
         alive = _process(folder / f"{name}.pid") is not None
+        told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"state": "running"}
         state = "died" if told["state"] == "running" and not alive else told["state"]
         partitions: dict[str, dict[str, int]] = told.get("partitions", {})
         return ProducerReport(
@@ -190,6 +212,14 @@ def _process(pid_file: Path) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return process if same else None
+
+
+def _created_at(pid: int) -> float:
+    """Start of the process in Unix seconds; 0 if it has ended already."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _sum(counts: Iterable[dict[int, int]]) -> dict[int, int]:

@@ -89,11 +89,12 @@ def pending(migrations: Iterable[Migration], applied: Mapping[int, str]) -> list
 def apply_migrations(
     connection: psycopg2.extensions.connection,
     schema: str,
-    writer: str,
-    reader: str,
+    roles: Mapping[str, str],
     migrations: Sequence[Migration] | None = None,
 ) -> tuple[tuple[int, ...], int]:
     """Apply what is pending, one transaction each, and renew the grants; returns (versions applied, current version).
+
+    `roles` maps writer, reader and auditor to role names.
 
     Raises:
         ConfigurationError: see `pending`; or a table `events` exists that these migrations did not create.
@@ -107,7 +108,7 @@ def apply_migrations(
         todo = pending(migrations, dict(cursor.fetchall()))
     for migration in todo:
         _apply(connection, migration)
-    names = {"schema": schema, "writer": writer, "reader": reader}
+    names = {"schema": schema, **roles}
     grants = sql.SQL((SQL_DIR / "grants.sql").read_text("utf-8"))
     with connection, connection.cursor() as cursor:
         cursor.execute(grants.format(**{key: sql.Identifier(name) for key, name in names.items()}))

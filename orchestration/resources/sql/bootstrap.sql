@@ -1,8 +1,9 @@
 -- Roles and database of the pipeline, once per server, as a superuser (PostgreSQL 14 or newer); safe to repeat.
 --
 --   psql -X -v ON_ERROR_STOP=1 -d postgres \
---     -v database=pi3db -v owner=pi3_owner -v writer=pi3_writer -v reader=pi3_reader \
---     -v owner_password_file=... -v writer_password_file=... -v reader_password_file=... -f bootstrap.sql
+--     -v database=pi3db -v owner=pi3_owner -v writer=pi3_writer -v reader=pi3_reader -v auditor=pi3_auditor \
+--     -v owner_password_file=... -v writer_password_file=... -v reader_password_file=... \
+--     -v auditor_password_file=... -f bootstrap.sql
 --
 -- Passwords come from files (or as owner_password and so on from a script on standard input), so that they never stand
 -- in an argument list; nor, by these settings, in the server's log.
@@ -15,23 +16,25 @@ SET password_encryption = 'scram-sha-256';
     \set owner_password `cat :'owner_password_file'`
     \set writer_password `cat :'writer_password_file'`
     \set reader_password `cat :'reader_password_file'`
+    \set auditor_password `cat :'auditor_password_file'`
 \endif
 
 SELECT format('CREATE ROLE %I', wanted.role)
-FROM unnest(ARRAY[:'owner', :'writer', :'reader']) AS wanted (role)
+FROM unnest(ARRAY[:'owner', :'writer', :'reader', :'auditor']) AS wanted (role)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.role)
 \gexec
 
 ALTER ROLE :"owner" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'owner_password';
 ALTER ROLE :"writer" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'writer_password';
 ALTER ROLE :"reader" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'reader_password';
+ALTER ROLE :"auditor" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'auditor_password';
 
 SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'owner')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
 
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-GRANT CONNECT ON DATABASE :"database" TO :"writer", :"reader";
+GRANT CONNECT ON DATABASE :"database" TO :"writer", :"reader", :"auditor";
 
 \connect :"database"
 ALTER SCHEMA public OWNER TO :"owner";

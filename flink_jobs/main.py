@@ -1,0 +1,121 @@
+"""Submit the job to Flink: `python -m flink_jobs.main --spec FILE`, `flink run -py`, or from an IDE.
+
+Prints one JSON line, `{"job_id": "..."}`. Exit codes: 0 submitted, 1 Flink refused or is out of reach, 2 wrong spec or
+missing jar, 3 the restore point cannot be read; stderr then ends with one line that says which.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+if not __package__:  # started as a file, by an IDE or `flink run -py`
+    sys.path.insert(0, str(REPOSITORY))
+
+from flink_jobs.builder import RESTORE_PATH, JobPlan, build  # noqa: E402
+from flink_jobs.spec import JobSpec, JobSpecError, jar_names, read_password  # noqa: E402
+
+if TYPE_CHECKING:
+    from pyflink.table import TableEnvironment
+
+CAUSE = re.compile(r"^(?:Caused by: )?[\w.$]+\.([\w$]+(?:Exception|Error): .*)$", re.MULTILINE)
+DEFAULT_SPEC = REPOSITORY / ".stack" / "run" / "job.json"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code."""
+    arguments = _arguments(argv)
+    try:
+        spec = JobSpec.read(arguments.spec)
+        plan = build(spec, read_password(spec), jar_names(spec))
+        _prepare_client(spec)
+    except JobSpecError as error:
+        return _fail(2, str(error))
+    return _run(plan, explain_only=arguments.explain)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="flink_jobs.main", description="Submit the events job to Flink.")
+    parser.add_argument("--spec", type=Path, default=DEFAULT_SPEC, help=f"job spec, JSON (default: {DEFAULT_SPEC})")
+    parser.add_argument("--explain", action="store_true", help="print the plan and submit nothing")
+    return parser.parse_args(argv)
+
+
+def _prepare_client(spec: JobSpec) -> None:
+    """Name the client's JVM and jars to PyFlink, which learns of them by environment only.
+
+    Without FLINK_HOME it resets FLINK_LIB_DIR to its own folder (pyflink/find_flink_home.py).
+    """
+    import pyflink
+
+    os.environ.setdefault("FLINK_HOME", str(Path(str(pyflink.__file__)).parent))
+    for variable, value in {
+        "JAVA_HOME": spec.client_java_home,
+        "FLINK_LIB_DIR": spec.client_lib_dir,
+        "FLINK_LOG_DIR": spec.client_log_dir,
+    }.items():
+        if value is not None:
+            os.environ[variable] = value
+
+
+def _environment(plan: JobPlan) -> TableEnvironment:
+    from pyflink.common import Configuration
+    from pyflink.table import EnvironmentSettings, TableEnvironment
+
+    configuration = Configuration()
+    for key, value in plan.configuration.items():
+        configuration.set_string(key, value)
+    tables = TableEnvironment.create(EnvironmentSettings.new_instance().with_configuration(configuration).build())
+    for statement in plan.statements:
+        tables.execute_sql(statement)
+    return tables
+
+
+def _run(plan: JobPlan, *, explain_only: bool) -> int:
+    from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+    from pyflink.util.exceptions import JavaException
+
+    try:
+        tables = _environment(plan)
+        if explain_only:
+            sys.stdout.write(tables.explain_sql(plan.insert) + "\n")
+        else:
+            _submit(tables, plan.insert)
+    except (JavaException, Py4JJavaError) as error:
+        return _refused(plan, str(error))
+    return 0
+
+
+def _submit(tables: TableEnvironment, insert: str) -> None:
+    result = tables.execute_sql(insert)
+    client = result.get_job_client()
+    sys.stdout.write(json.dumps({"job_id": str(client.get_job_id()) if client else None}) + "\n")
+    sys.stdout.flush()
+    if tables.get_config().get("execution.target", "local") == "local":
+        result.wait()  # the embedded cluster ends with this process
+
+
+def _refused(plan: JobPlan, report: str) -> int:
+    """`report` is a Java stack trace, perhaps with the server's own within: the last exception named is the cause."""
+    root = CAUSE.findall(report)[-1] if CAUSE.search(report) else report.splitlines()[0]
+    if "Could not find any factory" in root:
+        return _fail(2, f"{root} Put the connector's jar into client_lib_dir, or name it in jars.")
+    if "restoreSavepoint" in report:  # the server's frame, whatever the exception: it names none of its own
+        return _fail(3, f"cannot restore from {plan.configuration[RESTORE_PATH]}: {root}")
+    address = ":".join(plan.configuration[key] for key in ("rest.address", "rest.port") if key in plan.configuration)
+    return _fail(1, f"Flink at {address or 'its default address'}: {root}")
+
+
+def _fail(code: int, message: str) -> int:
+    sys.stderr.write(" ".join(message.split()) + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""What one run of the job needs, as one JSON file that the control plane writes and `flink_jobs.main` reads."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from flink_jobs.rules import faults
+
+__all__ = ["JobSpec", "JobSpecError", "jar_names", "read_password"]
+
+
+class JobSpecError(ValueError):
+    """The spec, or a file that it names, is wrong; the message names the field and the fix."""
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One run of the job. Paths are absolute; URIs are Flink's (`file:///...`, `s3://...`).
+
+    `rest_address` and `rest_port` None: an embedded cluster within the client, for trying things out in an IDE.
+    `jars`: connector jars to ship with the job; empty when the cluster has them in its own lib folder.
+    `job_id`: 32 hexadecimal digits; a cluster that already ran a job of this id refuses a second.
+    `restore_path`: checkpoint or savepoint to resume from; None starts from the group's offsets, or else the earliest.
+    `start_offsets`, `end_offsets`: by partition, first offset to read and first not to read. Given both, the job reads
+    that range and finishes, which is how a range is replayed.
+    `password_file`: mode 0600, holds the password of `jdbc_user`; a trailing newline is ignored.
+    `client_*`: where the submitting JVM is found, with which jars it plans, and where it logs. None: PyFlink's own.
+    """
+
+    job_name: str
+    bootstrap_servers: str
+    topic: str
+    consumer_group: str
+    jdbc_url: str
+    jdbc_user: str
+    password_file: str
+    table: str
+    state_uri: str
+    parallelism: int = 1
+    checkpoint_interval_ms: int = 5_000
+    checkpoint_timeout_ms: int = 60_000
+    sink_flush_rows: int = 1_024
+    sink_flush_interval_ms: int = 1_000
+    restart_initial_ms: int = 1_000
+    restart_max_ms: int = 30_000
+    restart_reset_ms: int = 120_000
+    rest_address: str | None = None
+    rest_port: int | None = None
+    jars: tuple[str, ...] = ()
+    job_id: str | None = None
+    restore_path: str | None = None
+    start_offsets: Mapping[int, int] | None = None
+    end_offsets: Mapping[int, int] | None = None
+    client_java_home: str | None = None
+    client_lib_dir: str | None = None
+    client_log_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: JobSpecError, which lists every fault at once."""
+        if found := faults(self):
+            raise JobSpecError("job spec: " + "; ".join(found))
+
+    def to_json(self) -> str:
+        """The spec as JSON text; it holds no secret."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> JobSpec:
+        """Raises: JobSpecError for bad JSON, an unknown, missing or malformed field."""
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise JobSpecError(f"job spec: not JSON: {error}") from error
+        if not isinstance(raw, dict):
+            raise JobSpecError("job spec: must be one JSON object")
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(raw.keys() - known):
+            raise JobSpecError(f"job spec: unknown fields {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        try:
+            return cls(**{name: _from_json(name, value) for name, value in raw.items()})
+        except TypeError as error:
+            raise JobSpecError(f"job spec: {error}") from error
+
+    def write(self, path: Path) -> None:
+        """Write the spec so that a reader never sees half of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(path.name + ".new")
+        draft.write_text(self.to_json() + "\n", encoding="utf-8")
+        draft.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> JobSpec:
+        """Raises: JobSpecError, also when the file cannot be read."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise JobSpecError(f"job spec {path}: {error.strerror}; name another one with --spec") from error
+
+
+def read_password(spec: JobSpec) -> str:
+    """Raises: JobSpecError when the file is missing, empty, or open to others than its owner."""
+    path = Path(spec.password_file)
+    try:
+        mode = path.stat().st_mode
+        password = path.read_text(encoding="utf-8").removesuffix("\n")
+    except OSError as error:
+        raise JobSpecError(f"password_file {path}: {error.strerror}") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise JobSpecError(f"password_file {path}: readable by others; run chmod 600 on it")
+    if not password:
+        raise JobSpecError(f"password_file {path}: is empty; write the password of {spec.jdbc_user} into it")
+    return password
+
+
+def jar_names(spec: JobSpec) -> list[str]:
+    """File names of the jars that the job is planned with, sorted: those of the client's lib folder and its own."""
+    own = Path(spec.client_lib_dir).glob("*.jar") if spec.client_lib_dir else ()
+    return sorted({jar.name for jar in own} | {Path(jar).name for jar in spec.jars})
+
+
+def _from_json(name: str, value: Any) -> Any:  # noqa: ANN401 - as json gives it
+    if name == "jars" and isinstance(value, list):
+        return tuple(value)
+    if name.endswith("_offsets") and isinstance(value, dict):
+        return {int(key) if key.isdecimal() else key: offset for key, offset in value.items()}
+    return value

@@ -1,0 +1,203 @@
+"""The whole pipeline, started as `make run` does and launched from Dagster's GraphQL API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from contract.cases import CASES
+from contract.event import EventRow
+from infra.local.stack import Stack
+from infra.local.supervisor import orphans
+from orchestration.cli.counts import caught_up, read_counts
+from orchestration.cli.dagster_api import DagsterApi
+from orchestration.defs.resources import resources
+from orchestration.ledger.validator import validate
+from orchestration.settings import Settings
+from tests.fixtures.records import Record, Row, read_table, read_topic, send
+
+TIMEOUT_S = 120
+
+
+@pytest.fixture(scope="module")
+def api(stack: Stack, settings: Settings) -> DagsterApi:
+    """Dagster's API, once the definitions are loaded."""
+    assert stack.states()
+    found = DagsterApi(settings.dagster_url)
+    found.wait_for_location()
+    return found
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {TIMEOUT_S} s: {what}"
+        time.sleep(0.5)
+
+
+def launch(api: DagsterApi, job: str) -> None:
+    api.run(job, lambda *_: None)
+
+
+def settle(settings: Settings) -> None:
+    """Wait until the producers have ended and the job has committed all that is in the topic."""
+    producer = resources(settings)["producer"]
+    wait_until(lambda: all(report.state != "running" for report in producer.reports()), "the producers have ended")
+    goal = read_counts(settings).ends
+    wait_until(lambda: caught_up(read_counts(settings), goal), "the job has read everything")
+
+
+def expected_rows(records: Iterable[Record]) -> tuple[dict[str, Row], set[tuple[int, int]]]:
+    """Rows that the contract demands, the newest of each event_id, and the offsets of the documented limits."""
+    limits = {case.value for case in CASES if case.limit}
+    rows: dict[str, Row] = {}
+    excused: set[tuple[int, int]] = set()
+    for record in records:
+        if record.value in limits or _is_limit(record.value):
+            excused.add((record.partition, record.offset))
+            continue
+        verdict = validate(record.value)
+        if isinstance(verdict, EventRow):
+            rows[verdict.event_id] = (*vars(verdict).values(), record.partition, record.offset, record.timestamp)
+    return rows, excused
+
+
+def _is_limit(value: bytes | None) -> bool:
+    """Whether the record is of a kind that docs/guarantees.md names as landing in part or altered."""
+    from contract.event import Reason
+    from orchestration.ledger.validator import Rejection
+
+    verdict = validate(value)
+    kinds = {Reason.TRAILING_BYTES, Reason.LONE_SURROGATE}
+    is_array = value is not None and value.lstrip().startswith(b"[")
+    return isinstance(verdict, Rejection) and (
+        verdict.reason in kinds or (is_array and verdict.reason.name == "NOT_AN_OBJECT")
+    )
+
+
+def assert_landed_exactly(settings: Settings) -> None:
+    """Each row is what was produced, and each valid event has its row; nothing else is in the table."""
+    wanted, excused = expected_rows(read_topic(settings))
+    rows = [row for row in read_table(settings) if (row[3], row[4]) not in excused]
+    found = {row[0]: row for row in rows}
+    assert len(found) == len(rows), "an event_id has two rows"
+    lost = wanted.keys() - found.keys()
+    phantom = found.keys() - wanted.keys()
+    assert not lost, f"lost: {sorted(lost)[:5]} of {len(lost)}"
+    assert not phantom, f"phantom: {sorted(phantom)[:5]} of {len(phantom)}"
+    assert {key: row for key, row in found.items() if row != wanted[key]} == {}
+
+
+def test_events_land_exactly_as_produced(api: DagsterApi, settings: Settings) -> None:
+    launch(api, "start_pipeline")
+    settle(settings)
+    reports = {report.name: report for report in resources(settings)["producer"].reports()}
+    assert {name: report.state for name, report in reports.items()} == {
+        "sample-1": "finished",
+        "generator-1": "finished",
+    }
+    counts = read_counts(settings).total
+    assert counts.produced == sum(report.acknowledged for report in reports.values())
+    assert counts.landed > 6_000
+    assert counts.rejected > 0
+    assert_landed_exactly(settings)
+
+
+def test_job_survives_the_poison_set(api: DagsterApi, settings: Settings) -> None:
+    del api
+    neighbours = [
+        (f"neighbour-{number}", f'{{"event_id":"neighbour-{number}","user_name":"n","location":"l"}}'.encode())
+        for number in range(len(CASES))
+    ]
+    oversize = 1_000_000  # more than the broker takes: the producer refuses such a record before it is sent
+    poison = [(case.name, case.value) for case in CASES if case.value is None or len(case.value) < oversize]
+    send(settings, [pair for good, bad in zip(neighbours, poison, strict=False) for pair in (good, bad, good)])
+    settle(settings)
+    assert_landed_exactly(settings)
+    landed = {row[0] for row in read_table(settings)}
+    assert {key for key, _ in neighbours[: len(poison)]} <= landed
+
+
+def test_second_launch_adopts_job_and_producers(api: DagsterApi, settings: Settings) -> None:
+    flink = resources(settings)["flink"].client
+    before = active(flink, settings)
+    produced = read_counts(settings).total.produced
+    launch(api, "start_pipeline")
+    settle(settings)
+    assert active(flink, settings) == before
+    names = {report.name for report in resources(settings)["producer"].reports()}
+    assert "sample-2" not in names, "the sample file is sent once"
+    assert read_counts(settings).total.produced == produced + 5_000, "the generator went on with other events"
+    assert_landed_exactly(settings)
+
+
+def active(flink: object, settings: Settings) -> list[str]:
+    """Ids of the jobs of our name that have not ended."""
+    return [job.id for job in flink.jobs() if job.name == settings.flink_job_name and not job.ended]  # type: ignore[attr-defined]
+
+
+def test_every_check_passes(api: DagsterApi, settings: Settings) -> None:
+    verdicts = api.run("health_check", lambda *_: None).verdicts
+    assert {verdict.name for verdict in verdicts} == {
+        "rows_landing",
+        "no_duplicates",
+        "counts_match_offsets",
+        "running",
+        "checkpoint_recent",
+        "no_restart_storm",
+    }
+    assert [verdict for verdict in verdicts if not verdict.passed] == []
+    assert settings.dagster_url == api.url
+
+
+def test_heartbeat_reports_numbers_that_can_be_plotted(api: DagsterApi, settings: Settings) -> None:
+    wait_until(lambda: bool(api.materializations("events")), "the heartbeat has reported a materialization of events")
+    newest = api.materializations("events")[0]
+    partitions = {f"lag_partition_{number}" for number in range(settings.kafka_partitions)}
+    assert {"rows", "new_rows", "rows_per_s", "lag", "latency_p50_s", "latency_p99_s"} | partitions <= newest.keys()
+    assert 0 <= newest["latency_p50_s"] <= newest["latency_p99_s"]
+
+
+def test_stop_takes_a_savepoint_and_the_next_start_resumes_from_it(api: DagsterApi, settings: Settings) -> None:
+    flink = resources(settings)["flink"]
+    launch(api, "stop_pipeline")
+    assert active(flink.client, settings) == []
+    savepoints = list(Path(settings.flink_state_uri.removeprefix("file://")).glob("savepoints/*/_metadata"))
+    assert len(savepoints) == 1
+    send(settings, [("while-stopped", b'{"event_id":"while-stopped","user_name":"a","location":"b"}')])
+    launch(api, "start_pipeline")
+    settle(settings)
+    (job,) = active(flink.client, settings)
+    assert flink.client.checkpoints(job).restored_path == f"file://{savepoints[0].parent}"
+    assert_landed_exactly(settings)
+
+
+def test_no_server_listens_off_loopback(stack: Stack) -> None:
+    processes = orphans(stack.paths.root)
+    assert len(processes) >= 7
+    listening = [
+        connection.laddr
+        for process in processes
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 7
+    assert {address.ip for address in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_no_password_in_arguments_logs_or_history(stack: Stack) -> None:
+    passwords = [path.read_text() for path in stack.paths.secrets.iterdir()]
+    assert len(passwords) == 4
+    assert all(path.stat().st_mode & 0o077 == 0 for path in stack.paths.secrets.iterdir())
+    seen = ["\0".join(process.cmdline()) for process in orphans(stack.paths.root)]
+    files = [
+        p
+        for folder in (stack.paths.log, stack.paths.conf, stack.paths.run, stack.paths.data / "dagster")
+        for p in folder.rglob("*")
+    ]
+    seen += [path.read_bytes().decode(errors="replace") for path in files if path.is_file()]
+    assert not any(password in text for password in passwords for text in seen)
