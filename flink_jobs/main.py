@@ -79,12 +79,13 @@ def _environment(plan: JobPlan) -> TableEnvironment:
 
 def _run(plan: JobPlan, *, explain_only: bool) -> int:
     from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+    from pyflink.table import ExplainDetail
     from pyflink.util.exceptions import JavaException
 
     try:
         tables = _environment(plan)
         if explain_only:
-            sys.stdout.write(tables.explain_sql(plan.insert) + "\n")
+            sys.stdout.write(tables.explain_sql(plan.insert, ExplainDetail.JSON_EXECUTION_PLAN) + "\n")
         else:
             _submit(tables, plan.insert)
     except (JavaException, Py4JJavaError) as error:

@@ -7,12 +7,14 @@ folder than `.stack`.
 
 from __future__ import annotations
 
+import difflib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.errors import ConfigurationError
@@ -77,6 +79,17 @@ class Settings(BaseSettings):
     rejected_share_warn: Annotated[float, Field(ge=0, le=1)] = 0.05
     rejected_share_error: Annotated[float, Field(ge=0, le=1)] = 0.5
     dagster_url: str = "http://127.0.0.1:3000"
+    ledger_interval_s: Positive = 10
+    ledger_budget_s: Positive = 10
+    deep_audit_cron: str = "30 2 * * *"
+    dead_letter_window_s: Positive = 900
+    dead_letter_share_warn: Annotated[float, Field(ge=0, le=1)] = 0.05
+    dead_letter_share_error: Annotated[float, Field(ge=0, le=1)] = 0.2
+    alert_webhook_url: SecretStr = SecretStr("")  # empty: alerts go to the log alone
+    alert_interval_s: Positive = 15
+    hourly_start: str = "2026-01-01-00:00"
+    hourly_grace_s: Positive = 60
+    hourly_window_h: Positive = 48
 
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None
@@ -105,6 +118,8 @@ def read_settings(stack_dir: Path, user_file: Path | None = REPOSITORY / ".env")
     Raises:
         ConfigurationError: a value is missing or malformed; the message names each setting and its fix.
     """
+    if unknown := [name for name in os.environ if name.upper().startswith("PI3_") and name.upper() not in _known()]:
+        raise ConfigurationError("; ".join(map(_unknown, sorted(unknown))))
     secrets = stack_dir / "secrets"
     files = (stack_dir / "stack.env", *((user_file,) if user_file else ()))
     try:
@@ -129,27 +144,40 @@ def password_file(settings: Settings, role: str) -> Path:
     Raises:
         ConfigurationError: no password is set for the role.
     """
-    own = settings.stack_dir / "secrets" / f"pi3_postgres_{role}_password"
     password = getattr(settings, f"postgres_{role}_password").get_secret_value()
     if not password:
         raise ConfigurationError(f"no password for the Postgres role {role}: set PI3_POSTGRES_{role.upper()}_PASSWORD")
-    if own.exists() and own.read_text() == password:
-        return own
     private = settings.run_dir / f"postgres_{role}_password"
+    for path in (settings.stack_dir / "secrets" / f"pi3_postgres_{role}_password", private):
+        if path.exists() and path.read_text() == password and path.stat().st_mode & 0o077 == 0:
+            return path
     private.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)
         file.write(password)
     return private
 
 
 def child_environment(**extra: str) -> dict[str, str]:
-    """The environment for a program that we start: ours, plus `extra`."""
-    return {**os.environ, **extra}
+    """The environment for a program that we start: ours, plus `extra`; what it asks of loopback passes no proxy."""
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    direct = direct if direct == "*" else ",".join(filter(None, (direct, "127.0.0.1", "localhost")))
+    return {**os.environ, "no_proxy": direct, "NO_PROXY": direct, **extra}
+
+
+def _known() -> set[str]:
+    return {f"PI3_{name.upper()}" for name in Settings.model_fields}
+
+
+def _unknown(name: str) -> str:
+    similar = difflib.get_close_matches(name.upper(), _known(), n=1, cutoff=0.8)
+    advice = f"did you mean {similar[0]}?" if similar else "remove it; orchestration/settings.py lists them all"
+    return f"unknown setting {name}: {advice}"
 
 
 def _explain(error: ValidationError) -> str:
-    return "; ".join(f"setting PI3_{_name(item['loc'])}: {item['msg']}" for item in error.errors())
+    return "; ".join(_explain_one(str(item["loc"][0]).upper(), item) for item in error.errors())
 
 
-def _name(location: tuple[Any, ...]) -> str:
-    return ".".join(str(part) for part in location).upper().removeprefix("PI3_")
+def _explain_one(name: str, item: ErrorDetails) -> str:
+    return _unknown(name) if item["type"] == "extra_forbidden" else f"setting PI3_{name}: {item['msg']}"

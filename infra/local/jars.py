@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from infra.local.errors import SetupError
 
 LOCK = Path(__file__).resolve().parents[1] / "jars.lock"
+PROGRESS_INTERVAL_S = 2.0
 
 # Who needs which jar; dependencies are resolved once, when the lock is written.
 WANTED = {
@@ -46,15 +48,24 @@ def read_lock(lock: Path = LOCK) -> list[LockedJar]:
     return [LockedJar(*fields) for fields in lines if fields]
 
 
-def fetch(cache: Path, jars: Iterable[LockedJar]) -> dict[LockedJar, Path]:
+def fetch(cache: Path, jars: Iterable[LockedJar], say: Callable[[str], None] = print) -> dict[LockedJar, Path]:
     """Bring every jar into `cache` (a Maven repository folder); what is there already is not downloaded again.
+
+    `say` is told of the progress when it takes longer than two seconds.
 
     Raises:
         SetupError: a jar is not to be had, or its checksum differs from the lock.
     """
+    wanted = list(jars)
+    fetched: dict[LockedJar, Path] = {}
+    told_at = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        wanted = list(jars)
-        return dict(zip(wanted, pool.map(lambda jar: _fetch_one(cache, jar), wanted), strict=True))
+        for jar, path in zip(wanted, pool.map(lambda jar: _fetch_one(cache, jar), wanted), strict=True):
+            fetched[jar] = path
+            if time.monotonic() - told_at > PROGRESS_INTERVAL_S:
+                told_at = time.monotonic()
+                say(f"  {len(fetched)} of {len(wanted)} jars are here")
+    return fetched
 
 
 def _fetch_one(cache: Path, jar: LockedJar) -> Path:

@@ -6,7 +6,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local.errors import SetupError
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+# A class path splits at a colon, Kafka's list of folders at a comma; the others quote, comment, escape or expand.
+UNFIT = frozenset(":,;#\\\"'$\r\n")
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,19 @@ class StackPaths:
     def python(self) -> Path:
         """The interpreter of the environment that set-up made."""
         return Path(sys.executable)
+
+    def check(self) -> None:
+        """Refuse a path that the servers could not be told of.
+
+        Raises:
+            SetupError: it holds a character that ends, splits or alters a value in one of their configurations.
+        """
+        for path in (REPOSITORY, self.root):
+            if found := sorted(UNFIT & set(str(path))):
+                raise SetupError(
+                    f"the path {str(path)!r} contains {' '.join(map(repr, found))}, which the servers' configuration "
+                    "cannot hold: move the clone, or set PI3_STACK_DIR to another folder"
+                )
 
     def make(self) -> None:
         """Create the folders; only the owner may look into the secrets."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from infra.local import dagster, flink, jars, java, kafka, ports, postgres, ready, secrets
-from infra.local.errors import SetupError
+from infra.local.errors import SetupError, in_one_line
 from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.supervisor import ProcessState, Supervisor, end_orphans
 
@@ -22,8 +22,8 @@ READY_TIMEOUT_S = 120
 class StackSpec:
     """What a stack needs to know from the settings.
 
-    `roles` maps owner, writer, reader and auditor to role names; `fixed_ports` holds just the ports that a setting fixes;
-    `environment` is what the servers are started with.
+    `roles` maps owner, writer, reader and auditor to role names; `fixed_ports` holds just the ports that a setting
+    fixes; `environment` is what the servers are started with.
     """
 
     root: Path
@@ -49,7 +49,7 @@ class Stack:
             SetupError: nothing could be started, or a server does not get ready; the message says which and why.
         """
         if self.supervisor.is_running():
-            chosen = self.saved_ports()
+            chosen = self._adopted_ports()
             self.supervisor.ensure_started()
         else:
             chosen = self._start_servers()
@@ -85,6 +85,13 @@ class Stack:
         """The ports of the last start."""
         return ports.Ports(**self._saved())
 
+    def _adopted_ports(self) -> ports.Ports:
+        saved = self._saved()
+        if moved := [name for name, port in self._spec.fixed_ports.items() if saved[name] != port]:
+            settings = ", ".join(f"PI3_LOCAL_{name.upper()}_PORT" for name in moved)
+            raise SetupError(f"the stack is running on another port than {settings} says: `make stop` it first")
+        return ports.Ports(**saved)
+
     @property
     def _ports_file(self) -> Path:
         return self.paths.root / "ports.json"
@@ -93,6 +100,7 @@ class Stack:
         return dict(json.loads(self._ports_file.read_text())) if self._ports_file.exists() else {}
 
     def _start_servers(self) -> ports.Ports:
+        self.paths.check()
         self._check_disk()
         self.paths.make()
         if ended := end_orphans(self.paths.root):
@@ -122,7 +130,8 @@ class Stack:
     def _prepare(self, chosen: ports.Ports) -> None:
         secrets.ensure_passwords(self.paths.secrets)
         self._say("checking the jars")
-        fetched = jars.fetch(self.paths.maven, jars.read_lock())
+        fetched = jars.fetch(self.paths.maven, jars.read_lock(), self._say)
+        self._say("preparing the servers")
         java.prepare_shared_classes(self.paths)
         java.link_jars(self.paths.lib / "kafka", [path for jar, path in fetched.items() if jar.server == "kafka"])
         flink.prepare(self.paths, chosen, [path for jar, path in fetched.items() if jar.server == "flink"])
@@ -162,13 +171,18 @@ class Stack:
 
     def _fail_on_dead_program(self, waiting: dict[str, Callable[[], bool]], waited_s: float) -> None:
         states = self.states()
+        if not states:
+            raise SetupError(f"the supervisor ended while the servers started: see {self.paths.log}/supervisord.log")
         dead = [state for state in states if state.state == "FATAL"]
         if not dead and (not waiting or waited_s < READY_TIMEOUT_S):
             return
         suspects = dead or [state for state in states if state.name.startswith(tuple(waiting))]
         name = max(suspects, key=lambda state: state.started_at).name  # the one that was restarted last
-        log = self.paths.log / f"{name}.log"
-        raise SetupError(f"{name} does not start; its log {log} ends with:\n{self.supervisor.last_lines(name)}")
+        end = in_one_line(self.supervisor.last_lines(name))
+        raise SetupError(
+            f"{name} does not start: see {self.paths.log / name}.log, and end the others with `make stop`; "
+            f"its last words are: {end}"
+        )
 
 
 __all__ = ["REPOSITORY", "Stack", "StackSpec"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.program import Program, render
 
 # Every process of a stack carries this variable, so what outlives its supervisor can be told from strangers.
-MARKER = "PI3_SUPERVISED_BY"
+MARKER = "SUPERVISED_BY_PI3"
 SOCKET_PATH_LIMIT = 100
 
 
@@ -59,7 +59,7 @@ class Supervisor:
         command = (str(self._paths.python), "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(self._conf))
         marked = {**environment, MARKER: str(self._paths.root)}
         done = subprocess.run(command, env=marked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not self._wait_until(self.is_running, 10):
+        if done.returncode != 0 or not wait_until(self.is_running, 10):
             complaint = in_one_line(done.stderr or done.stdout) or f"see {self._files().log}"
             raise SetupError(f"supervisord did not start with {self._conf}: {complaint}")
 
@@ -67,7 +67,7 @@ class Supervisor:
         """Stop every program in its orderly way, then supervisord; returns when all have ended."""
         pid = self._call("getPID")
         self._call("shutdown")
-        self._wait_until(lambda: not psutil.pid_exists(int(pid)), 120)
+        wait_until(lambda: not is_alive(int(pid)), 120)
 
     def states(self) -> list[ProcessState]:
         """One state per program; empty when the supervisor is not running."""
@@ -82,7 +82,14 @@ class Supervisor:
         """Start the programs that stand still (stopped by hand, or given up on)."""
         for state in self.states():
             if state.state in {"STOPPED", "EXITED", "FATAL"}:
-                self._call("startProcess", state.name, False)
+                self._start_again(state.name)
+
+    def _start_again(self, name: str) -> None:
+        try:
+            self._call("startProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            if not fault.faultString.startswith("ALREADY_STARTED"):
+                raise SetupError(f"{name} cannot be started ({fault.faultString}): see its log") from fault
 
     def last_lines(self, name: str, count: int = 3) -> str:
         """The end of a program's log, for an error message."""
@@ -108,21 +115,30 @@ class Supervisor:
         with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
 
-    @staticmethod
-    def _wait_until(condition: Any, timeout_s: float) -> bool:  # noqa: ANN401
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
-        return True
-
 
 @dataclass(frozen=True)
 class _Files:
     log: Path
     pid: Path
     socket: Path
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and that nobody waits for (a container's first process) does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def orphans(root: Path) -> list[psutil.Process]:
@@ -132,7 +148,7 @@ def orphans(root: Path) -> list[psutil.Process]:
 
 def _belongs(process: psutil.Process, root: Path) -> bool:
     try:
-        return process.environ().get(MARKER) == str(root) and process.status() != psutil.STATUS_ZOMBIE
+        return process.environ().get(MARKER) == str(root) and is_alive(process.pid)
     except psutil.Error:
         return False
 
@@ -140,12 +156,11 @@ def _belongs(process: psutil.Process, root: Path) -> bool:
 def end_orphans(root: Path, timeout_s: float = 20) -> int:
     """End what outlived its supervisor: TERM, then KILL. Returns how many there were."""
     found = orphans(root)
-    for process in found:
-        _signal(process, "terminate")
-    _, alive = psutil.wait_procs(found, timeout=timeout_s)
-    for process in alive:
-        _signal(process, "kill")
-    psutil.wait_procs(alive, timeout=5)
+    for signal, wait_s in (("terminate", timeout_s), ("kill", 5.0)):
+        for process in found:
+            _signal(process, signal)
+        if wait_until(lambda: not any(is_alive(process.pid) for process in found), wait_s):
+            break
     return len(found)
 
 

@@ -19,24 +19,21 @@ def build_flink_job_sensor(
     job_name: str,
     asset_key: dg.CoercibleToAssetKey,
     *,
-    resource_key: str = "flink",
     minimum_interval_seconds: int = 30,
 ) -> dg.SensorDefinition:
     """A sensor that observes `asset_key` at each tick: the job's state, restarts and age of its last checkpoint.
 
     Numbers are metadata that Dagster plots. A JobManager that is out of reach is an observation too, for silence
-    would look like health.
+    would look like health. Needs the resource `flink`.
     """
 
     @dg.sensor(
         name=f"{re.sub(r'[^A-Za-z0-9_]', '_', job_name)}_sensor",
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        required_resource_keys={resource_key},
         description=f"Observes the Flink job {job_name}.",
     )
-    def observe(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        flink: FlinkResource = getattr(context.resources, resource_key)
+    def observe(flink: FlinkResource) -> dg.SensorResult:
         metadata = take(flink, job_name, time.time() * 1000)
         return dg.SensorResult(asset_events=[dg.AssetObservation(asset_key, metadata=metadata)])
 

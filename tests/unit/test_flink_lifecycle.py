@@ -61,23 +61,26 @@ class Cluster:
         if job_id not in self.jobs:
             return 404, {"errors": [f"Job {job_id} not found"]}
         job = self.jobs[job_id]
-        match method, rest:
-            case "GET", []:
-                state = job.look()
-                running = int(state == "RUNNING")
-                vertices = [{"tasks": {"RUNNING": running}, "parallelism": 1}]
-                return 200, {**self._overview(job), "state": state, "vertices": vertices}
-            case "GET", ["config"]:
+        return self._tell(job, rest) if method == "GET" else self._do(job, rest, body)
+
+    def _tell(self, job: Job, rest: list[str]) -> Reply:
+        match rest:
+            case ["config"]:
                 return 200, {"execution-config": {"user-config": {"fingerprint": job.fingerprint}}}
-            case "GET", ["exceptions"]:
+            case ["exceptions"]:
                 entry = {"exceptionName": "E", "stacktrace": "E: out of luck", "timestamp": 1}
                 return 200, {"exceptionHistory": {"entries": [entry]}}
-            case "POST", ["stop"]:
-                self.calls.append(f"stop {job_id} to {body['targetDirectory']}")
-                return 202, {"request-id": "r1"}
-            case "GET", ["savepoints", "r1"]:
+            case ["savepoints", "r1"]:
                 return self._savepoint(job)
-        self.calls.append(f"cancel {job_id}")
+        state = job.look()
+        vertices = [{"tasks": {"RUNNING": int(state == "RUNNING")}, "parallelism": 1}]
+        return 200, {**self._overview(job), "state": state, "vertices": vertices}
+
+    def _do(self, job: Job, rest: list[str], body: Any) -> Reply:  # noqa: ANN401
+        if rest == ["stop"]:
+            self.calls.append(f"stop {job.id} to {body['targetDirectory']}")
+            return 202, {"request-id": "r1"}
+        self.calls.append(f"cancel {job.id}")
         self._end(job, "CANCELED")
         return 202, {}
 

@@ -30,7 +30,7 @@ def answers(jobs: list[dict[str, Any]]) -> Callable[..., Reply]:
 
 def our_job() -> dict[str, Any]:
     """The recorded running job."""
-    return next(job for job in recorded("jobs")["jobs"] if job["state"] == "RUNNING")  # type: ignore[no-any-return]
+    return next(job for job in recorded("jobs")["jobs"] if job["state"] == "RUNNING")
 
 
 def observe(jobs: list[dict[str, Any]]) -> dict[str, Any]:

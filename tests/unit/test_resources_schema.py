@@ -69,5 +69,5 @@ def test_drift_names_each_difference(found: list[Column], unique: bool, lines: l
 
 def test_a_password_shows_in_no_repr() -> None:
     login = Login("someone", SecretStr("hunter2"))
-    resource = PostgresResource("127.0.0.1", 5432, "db", login, login, login)
+    resource = PostgresResource("127.0.0.1", 5432, "db", login, login, login, login)
     assert "hunter2" not in f"{resource!r}{resource}{login!r}"
