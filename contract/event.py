@@ -7,7 +7,8 @@ A Kafka record is a valid event when all of this holds:
 * the record is at most ``MAX_RECORD_BYTES`` long, objects and arrays nest at most ``MAX_DEPTH`` deep (the outermost
   object is depth 1), no number has more than ``MAX_NUMBER_DIGITS`` digits and no name more than ``MAX_NAME_LENGTH``
   characters. The last three are the defaults of Jackson's StreamReadConstraints, which bind the job's JSON format;
-* the object has each of ``KEPT_FIELDS``. Of a name given twice the last value counts, as in most JSON parsers;
+* the object has each of ``KEPT_FIELDS`` exactly once. A name given twice is refused, since parsers differ in which of
+  the values they take; escapes count as what they stand for, and names within nested objects do not count;
 * a kept value is a string, a number or a boolean. A number or boolean counts as its literal text in the record:
   ``12.50`` is the text ``12.50``, ``true`` the text ``true``;
 * that text has 1 to ``max_length`` Unicode code points, holds at least one character other than the space U+0020,
@@ -79,6 +80,7 @@ class Reason(str, Enum):
 
     # Faults of a kept field.
     MISSING_FIELD = "missing_field"
+    REPEATED_FIELD = "repeated_field"  # given more than once in the object
     NULL_FIELD = "null_field"
     WRONG_TYPE = "wrong_type"  # an object or array, or a text that starts like one
     LONE_SURROGATE = "lone_surrogate"

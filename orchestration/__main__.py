@@ -20,7 +20,9 @@ def main() -> int:
     try:
         return COMMANDS[name]()
     except (SetupError, Pi3Error) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # libpq's words have several lines
+    except OSError as error:
+        print(f"error: {error}: check the permissions of the folder and its free space", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"\ninterrupted; `make {name}` may be run again, `make stop` ends what was started", file=sys.stderr)
     return 1

@@ -25,12 +25,15 @@ class Beat:
         return json.dumps(asdict(self), default=datetime.isoformat)
 
     @classmethod
-    def from_cursor(cls, cursor: str) -> Beat:
-        """The beat that `to_cursor` wrote."""
-        told = json.loads(cursor)
-        landed_at = told["progress"].pop("newest_landed_at")
-        newest = datetime.fromisoformat(landed_at) if landed_at else None
-        return cls(told["at_s"], Progress(**told["progress"], newest_landed_at=newest))
+    def from_cursor(cls, cursor: str) -> Beat | None:
+        """The beat that `to_cursor` wrote; None if another version did, for the stream can be counted anew."""
+        try:
+            told = json.loads(cursor)
+            landed_at = told["progress"].pop("newest_landed_at")
+            newest = datetime.fromisoformat(landed_at) if landed_at else None
+            return cls(told["at_s"], Progress(**told["progress"], newest_landed_at=newest))
+        except (ValueError, KeyError, TypeError):
+            return None
 
 
 def take(

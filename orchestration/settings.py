@@ -84,10 +84,10 @@ class Settings(BaseSettings):
     deep_audit_cron: str = "30 2 * * *"
     dead_letter_window_s: Positive = 900
     dead_letter_share_warn: Annotated[float, Field(ge=0, le=1)] = 0.05
-    dead_letter_share_error: Annotated[float, Field(ge=0, le=1)] = 0.2
+    dead_letter_share_error: Annotated[float, Field(ge=0, le=1)] = 0.5
     alert_webhook_url: SecretStr = SecretStr("")  # empty: alerts go to the log alone
     alert_interval_s: Positive = 15
-    hourly_start: str = "2026-01-01-00:00"
+    hourly_start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{2}:00$")] = "2026-01-01-00:00"
     hourly_grace_s: Positive = 60
     hourly_window_h: Positive = 48
 

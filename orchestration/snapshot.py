@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from orchestration.flink.client import FlinkClient
+from orchestration.resources import topics
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.producer import ProducerResource
@@ -44,11 +45,7 @@ def progress_by_partition(
 def lag_by_partition(settings: Settings, kafka: KafkaResource) -> dict[int, int]:
     """Records that the job has not committed yet."""
     committed = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
-    offsets = kafka.offsets(settings.kafka_topic)
-    return {
-        partition: span.end - max(span.begin, committed.get(partition, span.begin))
-        for partition, span in offsets.items()
-    }
+    return topics.lag_by_partition(kafka.offsets(settings.kafka_topic), committed)
 
 
 def watch_commits(settings: Settings, kafka: KafkaResource, patience_s: float) -> tuple[int, int, float]:

@@ -57,6 +57,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault("two_events", Reason.TRAILING_BYTES, lambda event: event + event),
     Fault("missing_event_id", Reason.MISSING_FIELD, lambda event: event.replace(b'"event_id"', b'"eventId"', 1)),
     Fault("missing_user_name", Reason.MISSING_FIELD, lambda event: _USER_NAME_MEMBER.sub(b"", event, count=1)),
+    _further_member("repeated_location", Reason.REPEATED_FIELD, b'"location":"Oslo"'),
     _location("null_location", Reason.NULL_FIELD, b"null"),
     _location("nested_location", Reason.WRONG_TYPE, b'{"city":"Oslo","country":"NO"}'),
     _location("array_location", Reason.WRONG_TYPE, b"[59.91,10.75]"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import yaml
 
+from infra.local.errors import SetupError
 from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.program import Program
@@ -29,16 +33,46 @@ INSTANCE = {
 }
 
 
+# Touches each of the instance's databases once.
+CREATE_STORAGE = """
+from dagster import DagsterInstance
+instance = DagsterInstance.get()
+instance.get_runs(limit=1), instance.all_instigator_state(), instance.get_asset_records()
+"""
+
+
 def prepare(paths: StackPaths, ports: Ports) -> None:
-    """Write dagster.yaml and the workspace that points the webserver and the daemon at the one code server."""
+    """Write dagster.yaml and the workspace that points the webserver and the daemon at the one code server.
+
+    Raises:
+        SetupError: Dagster cannot create its storage.
+    """
     (paths.dagster_home / "dagster.yaml").write_text(yaml.safe_dump(INSTANCE))
     server = {"host": LOOPBACK, "port": ports.dagster_code, "location_name": LOCATION}
     (paths.conf / "workspace.yaml").write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+    if not (paths.dagster_home / "schedules").exists():
+        _create_storage(paths)
+
+
+def _create_storage(paths: StackPaths) -> None:
+    """Let one process create the databases: webserver and daemon at once leave SQLite with two schema versions."""
+    command = (str(paths.python), "-W", "ignore", "-c", CREATE_STORAGE)
+    done = subprocess.run(
+        command, env={"DAGSTER_HOME": str(paths.dagster_home)}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        shutil.rmtree(paths.dagster_home / "schedules", ignore_errors=True)
+        raise SetupError(f"Dagster cannot create its storage in {paths.dagster_home}: {done.stderr.strip()[-300:]}")
 
 
 def programs(paths: StackPaths, ports: Ports) -> list[Program]:
     """Code server, webserver and daemon."""
-    environment = {"DAGSTER_HOME": str(paths.dagster_home), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
+    environment = {
+        "DAGSTER_HOME": str(paths.dagster_home),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
     python = str(paths.python)
     code = ("api", "grpc", "-m", "orchestration.definitions", "-d", str(REPOSITORY), "-h", LOOPBACK,
             "-p", str(ports.dagster_code), "--location-name", LOCATION, "--use-python-environment-entry-point",

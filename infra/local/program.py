@@ -39,7 +39,8 @@ def render(program: Program, log: Path, directory: Path) -> str:
         "stopasgroup": "false",
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": _escape(str(log / f"{program.name}.log")),
+        # supervisord expands this one twice.
+        "stdout_logfile": _escape(_escape(str(log / f"{program.name}.log"))),
         "stdout_logfile_maxbytes": "20MB",
         "stdout_logfile_backups": 2,
     }

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from orchestration.cli.counts import Counts, caught_up, read_counts
+from orchestration.cli import preflight
+from orchestration.cli.counts import Counts, read_counts, remaining
 from orchestration.cli.dagster_api import CheckVerdict, DagsterApi
 from orchestration.cli.local import local_stack
-from orchestration.errors import Pi3Error
+from orchestration.defs.resources import resources
+from orchestration.errors import Pi3Error, TransientError
 from orchestration.settings import Settings, load_settings
 
 CATCH_UP_TIMEOUT_S = 90
+PROGRESS_INTERVAL_S = 5
 STEP_WORDS = {"IN_PROGRESS": "...", "SUCCESS": "done", "FAILURE": "FAILED"}
 
 
@@ -21,10 +24,13 @@ def run() -> int:
     local_stack(load_settings(), _say).start()
     settings = _settings_of_the_stack()
     api = DagsterApi(settings.dagster_url)
+    _say("waiting for Dagster to load the definitions")
     api.wait_for_location()
+    preflight.check(settings)
     _say("launching start_pipeline through Dagster's API")
     api.run("start_pipeline", _report_step)
     _wait_until_caught_up(settings)
+    _say("running the checks")
     verdicts = api.run("health_check", lambda *_: None).verdicts
     _print_counts(read_counts(settings))
     _print_verdicts(verdicts)
@@ -39,11 +45,11 @@ def stop() -> int:
     """Stop the producers, the Flink job with a savepoint, and then the servers."""
     settings = load_settings()
     stack = local_stack(settings, _say)
-    if stack.states():
-        try:
-            DagsterApi(settings.dagster_url).run("stop_pipeline", _report_step)
-        except Pi3Error as error:
-            _say(f"the Flink job was not stopped with a savepoint ({error}); it resumes from its newest checkpoint")
+    running = bool(stack.states())
+    if running:
+        _stop_pipeline(settings)
+    _stop_producers(settings)
+    if running:
         _say("stopping the servers")
     ended = stack.stop()
     _say(f"stopped; ended {ended} processes that were left over" if ended else "stopped")
@@ -67,7 +73,9 @@ def status() -> int:
 
 def clean() -> int:
     """Stop everything and remove its state: topics, tables, checkpoints, history and passwords."""
-    stack = local_stack(load_settings(), _say)
+    settings = load_settings()
+    stack = local_stack(settings, _say)
+    _stop_producers(settings)
     stack.stop()
     stack.clean()
     _say("removed the state of the servers; the environment and the jars stay (remove .stack to be rid of them)")
@@ -82,15 +90,37 @@ def _settings_of_the_stack() -> Settings:
     return load_settings()
 
 
+def _stop_pipeline(settings: Settings) -> None:
+    try:
+        DagsterApi(settings.dagster_url).run("stop_pipeline", _report_step)
+    except Pi3Error as error:
+        _say(f"the Flink job was not stopped with a savepoint ({error}); it resumes from its newest checkpoint")
+
+
+def _stop_producers(settings: Settings) -> None:
+    """Whatever became of the run that stops them: a producer that outlives its broker cannot flush what it holds."""
+    producer = resources(settings)["producer"]
+    if left := [report.name for report in producer.reports() if report.state == "running"]:
+        _say(f"ending {', '.join(left)}")
+    try:
+        producer.stop_all()
+    except TransientError as error:
+        _say(str(error))
+
+
 def _wait_until_caught_up(settings: Settings) -> None:
     """Wait until the job has committed what was in the topic when we began to wait."""
-    deadline = time.monotonic() + CATCH_UP_TIMEOUT_S
+    started = told_at = time.monotonic()
     goal = read_counts(settings).ends
     _say(f"waiting until the job has committed {sum(goal.values()):,} offsets")
-    while not caught_up(read_counts(settings), goal):
-        if time.monotonic() > deadline:
+    while to_go := remaining(read_counts(settings), goal):
+        now = time.monotonic()
+        if now > started + CATCH_UP_TIMEOUT_S:
             _say(f"the job is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_rest_url}")
             return
+        if now > told_at + PROGRESS_INTERVAL_S:
+            told_at = now
+            _say(f"  {to_go:,} to go")
         time.sleep(0.5)
 
 

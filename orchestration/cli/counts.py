@@ -55,10 +55,19 @@ def read_counts(settings: Settings) -> Counts:
     return Counts(
         tuple(PartitionCounts.of(str(number), partition) for number, partition in progress.items()),
         {number: partition.end for number, partition in progress.items()},
-        {number: partition.committed or 0 for number, partition in progress.items()},
+        # Without a commit the job stands at the begin: of a partition that retention has emptied, that is its end.
+        {
+            n: partition.begin if partition.committed is None else partition.committed
+            for n, partition in progress.items()
+        },
     )
+
+
+def remaining(counts: Counts, goal: Mapping[int, int]) -> int:
+    """Offsets up to the goal (partition -> end) that the job has not committed."""
+    return sum(max(0, end - counts.committed.get(partition, 0)) for partition, end in goal.items())
 
 
 def caught_up(counts: Counts, goal: Mapping[int, int]) -> bool:
     """Whether the job has committed every partition up to the goal."""
-    return all(counts.committed.get(partition, 0) >= end for partition, end in goal.items())
+    return remaining(counts, goal) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import requests
 
+from infra.local.errors import in_one_line
 from orchestration.errors import ConfigurationError, Pi3Error, TransientError
 
 LOCATION = "pi3"
@@ -16,12 +18,16 @@ REPOSITORY = "__repository__"
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 # What a code server says of definitions that do not load; other errors are of a server that is still starting.
 IMPORT_FAILED = "DagsterUserCodeLoadError"
+OWN_ERROR = re.compile(r"orchestration\.[\w.]+: ")
 
 LOCATIONS = """
 query Locations {
   workspaceOrError {
     ... on Workspace {
-      locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
+      locationEntries {
+        name loadStatus
+        locationOrLoadError { __typename ... on PythonError { message causes { message } } }
+      }
     }
     ... on PythonError { message }
   }
@@ -47,7 +53,7 @@ query Run($runId: ID!) {
       assetCheckEvaluations: eventConnection { events {
         ... on AssetCheckEvaluationEvent { evaluation { checkName success severity description assetKey { path } } }
         ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
-        ... on RunFailureEvent { message error { message } }
+        ... on RunFailureEvent { message error { message causes { message } } }
       } }
     }
     ... on Error { message }
@@ -97,6 +103,8 @@ class DagsterApi:
     def __init__(self, url: str, timeout_s: float = 10) -> None:
         self.url = url
         self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy of the environment knows nothing of this machine's loopback
 
     def wait_for_location(self, timeout_s: float = 90) -> None:
         """Wait until the code location is loaded.
@@ -112,8 +120,8 @@ class DagsterApi:
                 state = entry["locationOrLoadError"] or {}
                 if state.get("__typename") == "RepositoryLocation":
                     return
-                problem = state.get("message", "").strip()
-                if IMPORT_FAILED in problem:
+                problem = _words(state) if state else ""
+                if IMPORT_FAILED in state.get("message", ""):
                     raise ConfigurationError(f"Dagster cannot load the definitions: {problem}")
             time.sleep(0.3)
         raise TransientError(f"Dagster at {self.url} did not load the code location in {timeout_s:.0f} s: {problem}")
@@ -129,7 +137,8 @@ class DagsterApi:
         params = {"selector": selector, "runConfigData": run_config or {}, "executionMetadata": {"tags": tags}}
         answer = self._ask(LAUNCH, {"params": params})["launchPipelineExecution"]
         if answer["__typename"] != "LaunchRunSuccess":
-            reason = answer.get("message") or answer.get("errors") or answer["__typename"]
+            errors = "; ".join(error["message"] for error in answer.get("errors", ()))
+            reason = in_one_line(answer.get("message") or errors or answer["__typename"])
             raise ConfigurationError(f"Dagster refused to launch {job}: {reason}")
         return str(answer["run"]["runId"])
 
@@ -143,6 +152,8 @@ class DagsterApi:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             run = self._ask(RUN, {"runId": run_id})["runOrError"]
+            if "status" not in run:
+                raise ConfigurationError(f"Dagster at {self.url} does not show run {run_id}: {_words(run)}")
             for step in run["stepStats"]:
                 if seen.get(step["stepKey"]) != step["status"]:
                     seen[step["stepKey"]] = step["status"]
@@ -182,9 +193,11 @@ class DagsterApi:
     def _ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
             body = {"query": query, "variables": variables or {}}
-            answer = requests.post(f"{self.url}/graphql", json=body, timeout=self._timeout_s).json()
+            answer = self._session.post(f"{self.url}/graphql", json=body, timeout=self._timeout_s).json()
         except (requests.RequestException, ValueError) as error:
-            raise TransientError(f"Dagster at {self.url} does not answer ({error}); is the stack running?") from error
+            raise TransientError(
+                f"Dagster at {self.url} does not answer ({type(error).__name__}): is the stack running?"
+            ) from error
         if answer.get("errors"):
             raise ConfigurationError(f"Dagster at {self.url} refused a query: {answer['errors'][0]['message']}")
         return dict(answer["data"])
@@ -196,7 +209,7 @@ def _result(run_id: str, run: dict[str, Any]) -> RunResult:
         run_id,
         run["status"],
         tuple(_verdict(event["evaluation"]) for event in events if event.get("evaluation")),
-        tuple(_cause(event) for event in events if event.get("error")),
+        _failures(events),
     )
 
 
@@ -215,7 +228,17 @@ def _verdict(evaluation: dict[str, Any]) -> CheckVerdict:
     )
 
 
-def _cause(event: dict[str, Any]) -> str:
-    causes = event["error"].get("causes") or []
-    innermost = causes[-1]["message"] if causes else event["error"]["message"]
-    return f"{event.get('stepKey') or 'run'}: {innermost.strip()}"
+def _failures(events: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What each failed step said; a run that failed without one (it was killed, or lost) says so itself."""
+    steps = [event for event in events if event.get("stepKey") and event.get("error")]
+    if steps:
+        return tuple(f"{event['stepKey']}: {_words(event['error'])}" for event in steps)
+    runs = [event for event in events if "error" in event and "stepKey" not in event]
+    return tuple(f"run: {_words(event.get('error') or event)}" for event in runs)
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    """One line of an error and its causes: our own message if one of them is ours, else the innermost."""
+    messages = [cause["message"] for cause in (error, *(error.get("causes") or ()))]
+    own = [message for message in messages if OWN_ERROR.match(message)]
+    return OWN_ERROR.sub("", in_one_line(own[0] if own else messages[-1]))

@@ -52,6 +52,10 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FAST_MAX_BYTES: Final = min(MAX_NAME_LENGTH, MAX_RECORD_BYTES)
 _LONG_NUMBER: Final = re.compile(rb"[-+.eE0-9]{%d}" % (MAX_NUMBER_DIGITS + 1))
 
+# A kept name is spelled in quotes, or with an escape for at least one of its letters: `_` is U+005F, a-z U+0061-U+007A.
+_QUOTED_EVENT_ID, _QUOTED_USER_NAME, _QUOTED_LOCATION = (f'"{field.name}"'.encode() for field in KEPT_FIELDS)
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00[567]")
+
 # What may come next, as the kinds of token: a mark stands for itself, "s" for a string, "v" for another scalar.
 _VALUE: Final = "{[sv"
 _FIRST_NAME: Final = "s}"
@@ -76,13 +80,7 @@ class _RejectedError(Exception):
         self.rejection = Rejection(reason, detail)
 
 
-class _KeptStrings(msgspec.Struct):
-    event_id: str
-    user_name: str
-    location: str
-
-
-_decode_kept_strings: Final = msgspec.json.Decoder(_KeptStrings).decode
+_decode_kept_strings: Final = msgspec.json.Decoder(EventRow).decode
 
 
 def validate(value: bytes | None) -> EventRow | Rejection:
@@ -94,19 +92,19 @@ def validate(value: bytes | None) -> EventRow | Rejection:
 
 def _accept_fast(value: bytes) -> EventRow | None:
     """The event of a plain good record; None if the record must be judged exactly."""
-    if len(value) > _FAST_MAX_BYTES or not _within_parser_limits(value):
+    if len(value) > _FAST_MAX_BYTES or _may_repeat_a_name(value) or not _within_parser_limits(value):
         return None
     try:
-        kept = _decode_kept_strings(value)
+        row = _decode_kept_strings(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if (
-        _plainly_good(kept.event_id, EVENT_ID)
-        and _plainly_good(kept.user_name, USER_NAME)
-        and _plainly_good(kept.location, LOCATION)
-    ):
-        return EventRow(kept.event_id, kept.user_name, kept.location)
-    return None
+    return row if _plainly_good(row) else None
+
+
+def _may_repeat_a_name(value: bytes) -> bool:
+    # msgspec takes the last of equal names without a word. Names of nested objects are found too, and judged exactly.
+    names = value.count(_QUOTED_EVENT_ID) + value.count(_QUOTED_USER_NAME) + value.count(_QUOTED_LOCATION)
+    return names > len(KEPT_FIELDS) or (b"\\" in value and _ESCAPED_LETTER.search(value) is not None)
 
 
 def _within_parser_limits(value: bytes) -> bool:
@@ -121,13 +119,20 @@ def _within_parser_limits(value: bytes) -> bool:
     return value.count(b"[") + value.count(b"{") <= MAX_DEPTH and _LONG_NUMBER.search(value) is None
 
 
-def _plainly_good(text: str, field: Field) -> bool:
+def _plainly_good(row: EventRow) -> bool:
+    event_id, user_name, location = row.event_id, row.user_name, row.location
     # isprintable() refuses each control character and surrogate, and isspace() each blank text, and some good ones.
     return (
-        0 < len(text) <= field.max_length
-        and text.isprintable()
-        and text[0] not in NESTED_VALUE_STARTS
-        and not text.isspace()
+        0 < len(event_id) <= EVENT_ID.max_length
+        and 0 < len(user_name) <= USER_NAME.max_length
+        and 0 < len(location) <= LOCATION.max_length
+        and (event_id + user_name + location).isprintable()
+        and not (event_id.isspace() or user_name.isspace() or location.isspace())
+        and not (
+            event_id[0] in NESTED_VALUE_STARTS
+            or user_name[0] in NESTED_VALUE_STARTS
+            or location[0] in NESTED_VALUE_STARTS
+        )
     )
 
 
@@ -152,16 +157,16 @@ def _decoded(value: bytes) -> str:
     return text
 
 
-def _members_of(text: str) -> dict[str, str]:
-    """The members of the one object in ``text``: name to the value's first token, of equal names the last."""
-    members: dict[str, str] = {}
+def _members_of(text: str) -> dict[str, list[str]]:
+    """The members of the one object in ``text``: name to the first token of each value that it is given."""
+    members: dict[str, list[str]] = {}
     name = kind = ""
     for token in _tokens(text):
         kind = kind or token.text[0]
         if token.depth == 1 and token.is_name:
             name = _unescaped(token.text)
         elif token.depth == 1 and token.opens_value:
-            members[name] = token.text
+            members.setdefault(name, []).append(token.text)
     if kind != "{":
         raise _RejectedError(Reason.NOT_AN_OBJECT, f"JSON that starts with {kind!r}, not an object")
     rest = text[token.end :].strip(_JSON_WHITESPACE)
@@ -232,11 +237,14 @@ def _unescaped(string_token: str) -> str:
     return text
 
 
-def _kept_text(members: dict[str, str], field: Field) -> str:
+def _kept_text(members: dict[str, list[str]], field: Field) -> str:
     """The text of a kept field; raises for the first of its faults in the order of ``Reason``."""
-    token = members.get(field.name)
-    if token is None:
-        raise _RejectedError(Reason.MISSING_FIELD, f"{field.name} is missing")
+    tokens = members.get(field.name, [])
+    if len(tokens) != 1:
+        if not tokens:
+            raise _RejectedError(Reason.MISSING_FIELD, f"{field.name} is missing")
+        raise _RejectedError(Reason.REPEATED_FIELD, f"{field.name} is given {len(tokens)} times")
+    token = tokens[0]
     if token == "null":  # noqa: S105
         raise _RejectedError(Reason.NULL_FIELD, f"{field.name} is null")
     text = _unescaped(token) if token.startswith('"') else token

@@ -93,18 +93,33 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Offsets that the consumer group committed; a partition without a commit is absent.
 
+        A consumer asks that never joins the group: the admin client's own request crashes the process when the group's
+        coordinator is just moving (https://github.com/confluentinc/librdkafka/issues/5040; seen on a fresh broker).
+
         Raises:
+            ConfigurationError: the topic does not exist.
             TransientError: Kafka is out of reach.
         """
-        from confluent_kafka import ConsumerGroupTopicPartitions
+        from confluent_kafka import Consumer, TopicPartition
 
         with self._translated_errors(topic):
-            request = [ConsumerGroupTopicPartitions(group)]
-            # The client must outlive its futures: collected earlier, it never completes them.
-            admin = self._admin()
-            answers = admin.list_consumer_group_offsets(request, request_timeout=self.timeout_s)
-            positions = answers[group].result().topic_partitions
-        return {p.partition: p.offset for p in positions if p.topic == topic and p.offset >= 0}
+            consumer = Consumer(
+                {
+                    "bootstrap.servers": self.bootstrap_servers,
+                    "group.id": group,
+                    "enable.auto.commit": False,
+                    "log_level": 0,
+                }
+            )
+            try:
+                description = consumer.list_topics(topic, timeout=self.timeout_s).topics[topic]
+                partitions = [TopicPartition(topic, number) for number in description.partitions]
+                positions = consumer.committed(partitions, timeout=self.timeout_s) if partitions else []
+            finally:
+                consumer.close()
+        if not partitions:
+            raise ConfigurationError(f"{self._at(topic)} does not exist: materialise the asset events_topic")
+        return {p.partition: p.offset for p in positions if p.offset >= 0}
 
     def _admin(self) -> AdminClient:
         from confluent_kafka.admin import AdminClient

@@ -110,16 +110,15 @@ def test_events_land_exactly_as_produced(api: DagsterApi, settings: Settings) ->
 def test_job_survives_the_poison_set(api: DagsterApi, settings: Settings) -> None:
     del api
     neighbours = [
-        (f"neighbour-{number}", f'{{"event_id":"neighbour-{number}","user_name":"n","location":"l"}}'.encode())
-        for number in range(len(CASES))
+        f'{{"event_id":"neighbour-{number}","user_name":"n","location":"l"}}'.encode() for number in range(len(CASES))
     ]
     oversize = 1_000_000  # more than the broker takes: the producer refuses such a record before it is sent
-    poison = [(case.name, case.value) for case in CASES if case.value is None or len(case.value) < oversize]
-    send(settings, [pair for good, bad in zip(neighbours, poison, strict=False) for pair in (good, bad, good)])
+    poison = [case.value for case in CASES if case.value is None or len(case.value) < oversize]
+    send(settings, [value for good, bad in zip(neighbours, poison, strict=False) for value in (good, bad, good)])
     settle(settings)
     assert_landed_exactly(settings)
     landed = {row[0] for row in read_table(settings)}
-    assert {key for key, _ in neighbours[: len(poison)]} <= landed
+    assert {f"neighbour-{number}" for number in range(len(poison))} <= landed
 
 
 def test_second_launch_adopts_job_and_producers(api: DagsterApi, settings: Settings) -> None:
@@ -168,11 +167,13 @@ def test_stop_takes_a_savepoint_and_the_next_start_resumes_from_it(api: DagsterA
     assert active(flink.client, settings) == []
     savepoints = list(Path(settings.flink_state_uri.removeprefix("file://")).glob("savepoints/*/_metadata"))
     assert len(savepoints) == 1
-    send(settings, [("while-stopped", b'{"event_id":"while-stopped","user_name":"a","location":"b"}')])
+    send(settings, [b'{"event_id":"while-stopped","user_name":"a","location":"b"}'])
     launch(api, "start_pipeline")
     settle(settings)
     (job,) = active(flink.client, settings)
-    assert flink.client.checkpoints(job).restored_path == f"file://{savepoints[0].parent}"
+    restored_path = flink.client.checkpoints(job).restored_path
+    assert restored_path is not None
+    assert restored_path.endswith(str(savepoints[0].parent))
     assert_landed_exactly(settings)
 
 

@@ -59,7 +59,7 @@ def nodes(plan: str) -> list[dict[str, Any]]:
 
 def optimized(plan: str) -> list[str]:
     """The lines of the optimized execution plan."""
-    text = plan.split("== Optimized Execution Plan ==")[1].split("==")[0]
+    text = plan.split("== Optimized Execution Plan ==")[1].split("==", maxsplit=1)[0]
     return [line.strip(" +-:") for line in text.strip().splitlines()]
 
 

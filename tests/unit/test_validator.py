@@ -46,6 +46,7 @@ def test_exact_path_alone_agrees(case: Case) -> None:
             b'{"event_id":"' + b"a" * 51 + b'","user_name":"b","location":"c"}',
             "event_id has 51 characters, more than 50",
         ),
+        (b'{"location":1,"event_id":"a","user_name":"b","location":"c","location":null}', "location is given 3 times"),
         (b"[1]", "JSON that starts with '[', not an object"),
         (GOOD + b" rest", "4 characters after the object"),
     ],
@@ -67,6 +68,38 @@ def test_detail_says_what_and_where(value: bytes | None, detail: str) -> None:
 )
 def test_first_fault_in_the_order_of_the_reasons_counts(location: str, reason: Reason) -> None:
     assert verdict(f'{{"event_id":"a","user_name":"b","location":{location}}}'.encode()) is reason
+
+
+@pytest.mark.parametrize(
+    ("members", "valid"),
+    [
+        ('"event_id":"b"', False),
+        ('"user_name":null', False),
+        ('"location" :{}', False),
+        (r'"\u0065vent_id":"b"', False),
+        (r'"event\u005fid":"b"', False),
+        (r'"locatio\u006E":"b"', False),
+        (r'"user_\u006eame":"b"', False),
+        ('"x":{"event_id":"b"}', True),
+        ('"x":[{"event_id":1,"event_id":2}]', True),
+        ('"x":"event_id"', True),
+        (r'"x":"\"event_id\":1"', True),
+        (r'"x":"\u0065vent_id"', True),
+        (r'"\\u0065vent_id":1', True),
+        ('"EVENT_ID":"b"', True),
+        ('"event_id ":"b"', True),
+    ],
+)
+def test_a_kept_name_may_stand_once_in_the_object(members: str, valid: bool) -> None:
+    event = '{"event_id":"a","user_name":"b","location":"c"'
+    expected: EventRow | Reason = EventRow("a", "b", "c") if valid else Reason.REPEATED_FIELD
+    assert verdict(f"{event},{members}}}".encode()) == expected
+    assert verdict(f"{{{members}{event.replace('{', ',')}}}".encode()) == expected
+
+
+def test_a_missing_field_does_not_make_up_for_a_repeated_one() -> None:
+    assert verdict(b'{"event_id":"a","event_id":"a","user_name":"b"}') is Reason.REPEATED_FIELD
+    assert verdict(b'{"user_name":"b","location":"c","location":"c"}') is Reason.MISSING_FIELD
 
 
 def test_first_faulty_field_counts() -> None:
@@ -155,6 +188,7 @@ def test_a_number_keeps_its_literal_text(number: float) -> None:
 )
 @example(len(GOOD) - 1, 0, b',"x":"\xff"')
 @example(len(GOOD) - 1, 0, b',"event_id":"z"')
+@example(len(GOOD) - 1, 0, rb',"\u0065vent_id":"z"')
 def test_fast_and_exact_path_agree_on_damaged_records(start: int, removed: int, inserted: bytes) -> None:
     value = GOOD[:start] + inserted + GOOD[start + removed :]
     assert validate(value) == validator._judge(value)
