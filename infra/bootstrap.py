@@ -74,13 +74,12 @@ def check_disk() -> None:
 
 
 def make_venv() -> None:
-    """A virtual environment; one whose interpreter does not run any more (a moved clone) is replaced."""
-    works = [str(VENV / "bin" / "python"), "-m", "pip", "--version"]
-    if (
-        Path(works[0]).exists()
-        and str(VENV) in subprocess.run(works, capture_output=True, text=True, check=False).stdout
-    ):
-        return
+    """A virtual environment; one that does not run any more, or whose scripts name another place, is replaced."""
+    pip = VENV / "bin" / "pip"
+    if pip.exists() and str(VENV) in pip.read_text("utf-8", errors="replace"):
+        version = [str(VENV / "bin" / "python"), "-m", "pip", "--version"]
+        if subprocess.run(version, capture_output=True, check=False).returncode == 0:
+            return
     run(
         [sys.executable, "-m", "venv", "--clear", str(VENV)],
         "cannot create a virtual environment; on Debian and Ubuntu install the package python3-venv",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -31,7 +32,8 @@ def server_properties(paths: StackPaths, ports: Ports) -> str:
         "controller.listener.names": "CONTROLLER",
         "listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka},CONTROLLER://{LOOPBACK}:{ports.kafka_controller}",
         "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka}",
-        "log.dirs": str(paths.data / "kafka"),
+        # Java reads this file as Latin-1, and the escapes of JSON: a letter beyond ASCII would name another folder.
+        "log.dirs": json.dumps(str(paths.data / "kafka")).strip('"'),
         # A reader that could create topics would bring a deleted one back, empty and with other settings.
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": 1,
@@ -56,7 +58,9 @@ def prepare(paths: StackPaths, ports: Ports) -> None:
     (paths.conf / "kafka-log4j2.yaml").write_text(LOG4J)
     if (paths.data / "kafka" / "meta.properties").exists():
         return
-    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # Base64 in Kafka's alphabet may begin with a dash, which no command line takes for a value: clear the first bit.
+    random = uuid.uuid4().bytes
+    cluster_id = urlsafe_b64encode(bytes([random[0] & 0x7F]) + random[1:]).decode().rstrip("=")
     command = (*java(paths, "kafka"), "kafka.tools.StorageTool", "format", "--ignore-formatted",
                "-t", cluster_id, "-c", str(properties))  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)

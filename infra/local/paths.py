@@ -9,8 +9,9 @@ from pathlib import Path
 from infra.local.errors import SetupError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# A class path splits at a colon, Kafka's list of folders at a comma; the others quote, comment, escape or expand.
-UNFIT = frozenset(":,;#\\\"'$\r\n")
+# A class path splits at a colon, Kafka's list of folders at a comma; Dagster's migrations expand a percent sign; the
+# others quote, comment, escape or expand elsewhere.
+UNFIT = frozenset(":,%;#\\\"'$\r\n")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from infra.local.supervisor import ProcessState, Supervisor, end_orphans
 
 NEEDED_BYTES = 2 * 1024**3
 READY_TIMEOUT_S = 120
+PROGRESS_INTERVAL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,11 @@ class Stack:
             "flink": lambda: ready.flink(chosen),
             "dagster": lambda: ready.dagster(chosen),
         }
-        started = time.monotonic()
+        started = told_at = time.monotonic()
         while waiting:
+            if time.monotonic() - told_at > PROGRESS_INTERVAL_S:
+                told_at = time.monotonic()
+                self._say(f"  waiting for {', '.join(waiting)}")
             for name in [name for name, is_ready in waiting.items() if is_ready()]:
                 self._say(f"{name} ready after {time.monotonic() - started:.0f} s")
                 del waiting[name]

@@ -170,3 +170,20 @@ def test_set_up_runs_again_in_a_clone_that_was_moved(
     monkeypatch.setattr(bootstrap, "LOG", moved / "set-up.log")
     bootstrap.main()
     assert runs[1:] == [moved / "venv"]
+
+
+@pytest.mark.parametrize(
+    ("place", "runs", "replaced"), [(None, True, False), ("/somewhere/else", True, True), (None, False, True)]
+)
+def test_an_environment_that_was_moved_or_is_broken_is_replaced(
+    place: str | None, runs: bool, replaced: bool, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = bootstrap.VENV / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "pip").write_text(f"#!{place or scripts}/python\n")
+    executable(scripts, "python", 0 if runs else 1)
+    made: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "run", lambda command, _: made.append(command))
+    bootstrap.make_venv()
+    assert made == ([[sys.executable, "-m", "venv", "--clear", str(bootstrap.VENV)]] if replaced else [])
+    assert clone.exists()

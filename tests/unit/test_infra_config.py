@@ -19,8 +19,8 @@ PORTS = Ports(40_001, 40_002, 40_003, 40_004, 40_005, 40_006, 40_007)
 
 @pytest.fixture
 def paths(tmp_path: Path) -> StackPaths:
-    """A stack in a folder with a space and a percent sign."""
-    found = StackPaths(tmp_path / "50% of it")
+    """A stack in a folder with spaces."""
+    found = StackPaths(tmp_path / "a b")
     found.make()
     return found
 
@@ -55,6 +55,14 @@ def test_the_broker_never_creates_a_topic_by_itself(paths: StackPaths) -> None:
         "transaction.state.log.replication.factor": "1",
         "share.coordinator.state.topic.replication.factor": "1",
     }
+
+
+@pytest.mark.parametrize(("name", "written"), [("a b", "a b"), ("é", "\\u00e9"), ("\U0001f600", "\\ud83d\\ude00")])
+def test_the_brokers_folder_is_escaped_for_java(name: str, written: str, tmp_path: Path) -> None:
+    paths = StackPaths(tmp_path / name)
+    text = kafka.server_properties(paths, PORTS)
+    assert text.isascii()
+    assert properties(text)["log.dirs"] == f"{tmp_path}/{written}/data/kafka"
 
 
 def test_flink_listens_on_loopback_alone(paths: StackPaths) -> None:

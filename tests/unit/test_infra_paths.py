@@ -28,12 +28,12 @@ def test_only_the_owner_may_look_into_the_secrets(tmp_path: Path) -> None:
     assert paths.dagster_home.is_dir()
 
 
-@pytest.mark.parametrize("name", ["plain", "with spaces", "50%", "(a) & b", "ünï", "a@b+c=d~e[f]"])
+@pytest.mark.parametrize("name", ["plain", "with spaces", "(a) & b", "ünï", "a@b+c=d~e[f]"])
 def test_a_path_that_servers_can_hold(name: str, tmp_path: Path) -> None:
     StackPaths(tmp_path / name).check()
 
 
-@pytest.mark.parametrize("character", [":", ",", ";", "#", "\\", '"', "'", "$", "\n"])
+@pytest.mark.parametrize("character", [":", ",", "%", ";", "#", "\\", '"', "'", "$", "\n"])
 def test_a_path_that_servers_cannot_hold_is_refused(character: str, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="cannot hold: move the clone, or set PI3_STACK_DIR") as caught:
         StackPaths(tmp_path / f"a {character}b").check()

@@ -124,7 +124,7 @@ def test_a_server_that_does_not_come_up_is_named_with_its_log(
 
 
 def test_the_settings_of_a_stack_are_read_back_as_written(tmp_path: Path) -> None:
-    written = a_stack(tmp_path / "my 50% (clone)", FakeSupervisor())
+    written = a_stack(tmp_path / "my (clone) & b", FakeSupervisor())
     written.paths.make()
     written.paths.environment_file.write_text(written._environment_file(PORTS))
     settings = read_settings(written.paths.root, None)
