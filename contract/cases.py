@@ -13,7 +13,7 @@ from typing import Final
 from contract.event import MAX_DEPTH, MAX_NUMBER_DIGITS, MAX_RECORD_BYTES, EventRow, Reason
 
 # Kinds that land in part or altered.
-TOP_LEVEL_ARRAY: Final = "top_level_array"  # each object of the array lands, with the same offset
+TOP_LEVEL_ARRAY: Final = "top_level_array"  # its objects land, with the same offset, up to the first thing that is none
 BYTES_AFTER_OBJECT: Final = "bytes_after_object"  # the first object lands, the rest is dropped
 LONE_SURROGATE: Final = "lone_surrogate"  # lands with `?` in its place
 # Of a kept name given twice the job lands one of the values.
@@ -124,6 +124,7 @@ _BAD_RECORDS: Final = (
         Reason.NOT_AN_OBJECT,
         TOP_LEVEL_ARRAY,
     ),
+    Case("array_truncated", b"[" + _object("array_truncated") + b",", Reason.UNDECODABLE, TOP_LEVEL_ARRAY),
     Case("text_after_object", _object("text_after") + b" x", Reason.TRAILING_BYTES, BYTES_AFTER_OBJECT),
     Case("two_objects", _object("two_1") + _object("two_2"), Reason.TRAILING_BYTES, BYTES_AFTER_OBJECT),
     Case("nul_after_object", _object("nul_after") + b"\x00", Reason.TRAILING_BYTES, BYTES_AFTER_OBJECT),

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.defs import checks, jobs, provisioning, resources, schedules, sensors, streaming
+from orchestration.defs import (
+    alerts,
+    checks,
+    dead_letters,
+    hourly,
+    jobs,
+    ledger,
+    provisioning,
+    resources,
+    schedules,
+    sensors,
+    streaming,
+)
 from orchestration.settings import load_settings
 
 
@@ -13,11 +25,13 @@ def defs() -> dg.Definitions:
     """The whole code location, built from this process's settings."""
     settings = load_settings()
     return dg.Definitions(
-        assets=[*provisioning.assets(settings), *streaming.assets(settings)],
-        asset_checks=checks.checks(settings),
-        jobs=jobs.jobs(),
-        schedules=schedules.schedules(settings),
-        sensors=sensors.sensors(settings),
+        assets=[
+            asset for room in (provisioning, streaming, ledger, dead_letters, hourly) for asset in room.assets(settings)
+        ],
+        asset_checks=[check for room in (checks, ledger, dead_letters, hourly) for check in room.checks(settings)],
+        jobs=[*jobs.jobs(), *ledger.jobs(), *dead_letters.jobs()],
+        schedules=[*schedules.schedules(settings), *ledger.schedules(settings)],
+        sensors=[sensor for room in (sensors, ledger, hourly, alerts) for sensor in room.sensors(settings)],
         resources=resources.resources(settings),
         executor=dg.in_process_executor,
     )

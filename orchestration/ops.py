@@ -97,7 +97,8 @@ def ensure_streaming_job(
 
 @dg.op(
     out=NOTHING,
-    ins={"events_topic": dg.In(dg.Nothing)},
+    # The table too: with a wrong one nothing is produced that could not land.
+    ins={"events_topic": dg.In(dg.Nothing), "events_table": dg.In(dg.Nothing)},
     retry_policy=RETRY,
     description="Ensure that the producers run: the sample file, sent once, and a generator.",
 )

@@ -12,14 +12,24 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _with_host_and_port(url: str) -> str:
+    # The submitting program takes a missing host for "no cluster" and starts one of its own.
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.port:
+        raise ValueError("should name scheme, host and port, such as http://127.0.0.1:8081")
+    return url
+
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
@@ -54,7 +64,7 @@ class Settings(BaseSettings):
     postgres_auditor_password: SecretStr = SecretStr("")
 
     # Flink
-    flink_rest_url: str = "http://127.0.0.1:8081"
+    flink_rest_url: Annotated[str, AfterValidator(_with_host_and_port)] = "http://127.0.0.1:8081"
     flink_job_name: str = "splitpay-events"
     flink_parallelism: Positive = 4
     flink_lib_dir: Path | None = None
@@ -76,8 +86,6 @@ class Settings(BaseSettings):
     heartbeat_interval_s: Positive = 15
     health_check_cron: str = "*/5 * * * *"
     landing_patience_s: Positive = 20
-    rejected_share_warn: Annotated[float, Field(ge=0, le=1)] = 0.05
-    rejected_share_error: Annotated[float, Field(ge=0, le=1)] = 0.5
     dagster_url: str = "http://127.0.0.1:3000"
     ledger_interval_s: Positive = 10
     ledger_budget_s: Positive = 10
@@ -90,6 +98,7 @@ class Settings(BaseSettings):
     hourly_start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{2}:00$")] = "2026-01-01-00:00"
     hourly_grace_s: Positive = 60
     hourly_window_h: Positive = 48
+    hourly_revise_s: Annotated[int, Field(ge=0)] = 3_600
 
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None

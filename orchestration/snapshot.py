@@ -7,39 +7,8 @@ import time
 from orchestration.flink.client import FlinkClient
 from orchestration.resources import topics
 from orchestration.resources.kafka import KafkaResource
-from orchestration.resources.postgres import PostgresResource
-from orchestration.resources.producer import ProducerResource
-from orchestration.resources.topics import OffsetRange
 from orchestration.settings import Settings
-from orchestration.verdicts import CheckpointFacts, PartitionProgress
-
-
-def progress_by_partition(
-    settings: Settings, kafka: KafkaResource, postgres: PostgresResource, producer: ProducerResource
-) -> dict[int, PartitionProgress]:
-    """Offsets, rows and known duplicates of each partition.
-
-    Only rows between the topic's begin and the committed offset are counted, so that what moves meanwhile looks like
-    lag and nothing else.
-
-    Raises:
-        TransientError: a server is out of reach.
-    """
-    committed = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
-    offsets = kafka.offsets(settings.kafka_topic)
-    within = {n: OffsetRange(span.begin, max(span.begin, committed.get(n, 0))) for n, span in offsets.items()}
-    landed = postgres.landed_rows(within)
-    duplicates = producer.duplicates()
-    return {
-        partition: PartitionProgress(
-            span.begin,
-            span.end,
-            committed.get(partition),
-            landed.get(partition, 0),
-            duplicates.get(partition, 0),
-        )
-        for partition, span in offsets.items()
-    }
+from orchestration.verdicts import CheckpointFacts
 
 
 def lag_by_partition(settings: Settings, kafka: KafkaResource) -> dict[int, int]:

@@ -27,35 +27,6 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class PartitionProgress:
-    """One partition: offsets from Kafka, the job's committed offset, rows in the table and known duplicates.
-
-    `committed` is None while the job has not completed a checkpoint.
-    """
-
-    begin: int
-    end: int
-    committed: int | None
-    landed: int
-    duplicates: int
-
-    @property
-    def lag(self) -> int:
-        """Records that the job has not committed."""
-        return self.end - (self.begin if self.committed is None else max(self.committed, self.begin))
-
-    @property
-    def unlanded(self) -> int:
-        """Committed records without a row that are no known duplicates; the producers may know of some too early."""
-        return max(0, self.committed_records - self.landed - self.duplicates)
-
-    @property
-    def committed_records(self) -> int:
-        """Records that the job has committed and that the topic still holds."""
-        return self.end - self.begin - self.lag
-
-
-@dataclass(frozen=True)
 class CheckpointFacts:
     """Of one running job: ages in seconds, None if there was none yet."""
 
@@ -95,30 +66,6 @@ def no_duplicates(repeated: Mapping[str, int]) -> Verdict:
     )
 
 
-def counts_match_offsets(partitions: Mapping[int, PartitionProgress], warn_share: float, error_share: float) -> Verdict:
-    """Compare rows with offsets, partition by partition.
-
-    Without a ledger "rejected" is a difference (committed - landed - duplicates known from the producers), so this
-    check can show an excess of rows or an odd share of rejected records, and cannot prove that each was rightly so.
-    """
-    figures = _figures(partitions)
-    excess = {n: p.landed - p.committed_records for n, p in partitions.items() if p.landed > p.committed_records}
-    committed = sum(p.committed_records for p in partitions.values())
-    rejected = sum(p.unlanded for p in partitions.values())
-    share = rejected / committed if committed else 0.0
-    figures["rejected_share"] = round(share, 6)
-    if excess:
-        where = ", ".join(f"partition {number}: {count:,}" for number, count in excess.items())
-        return Verdict(False, f"more rows than committed records ({where})", Severity.ERROR, figures)
-    words = (
-        f"of {committed:,} committed records {committed - rejected:,} landed or were superseded and {rejected:,} "
-        f"({share:.2%}) did not land; that is a difference, not a proof that each was invalid"
-    )
-    if share >= warn_share:
-        return Verdict(False, words, Severity.ERROR if share >= error_share else Severity.WARN, figures)
-    return Verdict(True, words, metadata=figures)
-
-
 def job_running(state: str | None, same_name: int) -> Verdict:
     """Exactly one job of our name, and it runs; `state` is Flink's word for it, None if there is none."""
     figures: dict[str, Number] = {"jobs_of_this_name": same_name, "state": state or "absent"}
@@ -153,14 +100,3 @@ def no_restart_storm(restarts_in_window: int | None, window_s: float, warn_at: i
         return Verdict(True, words, metadata=figures)
     severity = Severity.ERROR if restarts_in_window >= error_at else Severity.WARN
     return Verdict(False, f"{words}: see the job's exceptions in Flink's UI", severity, figures)
-
-
-def _figures(partitions: Mapping[int, PartitionProgress]) -> dict[str, Number]:
-    figures: dict[str, Number] = {}
-    for number, p in sorted(partitions.items()):
-        figures[f"produced_{number}"] = p.end - p.begin
-        figures[f"landed_{number}"] = p.landed
-        figures[f"duplicates_{number}"] = p.duplicates
-        figures[f"rejected_{number}"] = p.unlanded
-        figures[f"lag_{number}"] = p.lag
-    return figures

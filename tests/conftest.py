@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.fixtures.resources", "tests.fixtures.stack"]
+pytest_plugins = ["tests.fixtures.ledger", "tests.fixtures.resources", "tests.fixtures.stack"]

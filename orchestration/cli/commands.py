@@ -50,7 +50,7 @@ def stop() -> int:
         _stop_pipeline(settings)
     _stop_producers(settings)
     if running:
-        _say("stopping the servers")
+        _say("stopping the servers, which takes up to a minute")
     ended = stack.stop()
     _say(f"stopped; ended {ended} processes that were left over" if ended else "stopped")
     return 0
@@ -109,14 +109,14 @@ def _stop_producers(settings: Settings) -> None:
 
 
 def _wait_until_caught_up(settings: Settings) -> None:
-    """Wait until the job has committed what was in the topic when we began to wait."""
+    """Wait until the job has committed, and the ledger accounted for, what was in the topic when we began to wait."""
     started = told_at = time.monotonic()
     goal = read_counts(settings).ends
-    _say(f"waiting until the job has committed {sum(goal.values()):,} offsets")
+    _say(f"waiting until {sum(goal.values()):,} offsets are committed and accounted for")
     while to_go := remaining(read_counts(settings), goal):
         now = time.monotonic()
         if now > started + CATCH_UP_TIMEOUT_S:
-            _say(f"the job is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_rest_url}")
+            _say(f"the job or the ledger is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_rest_url}")
             return
         if now > told_at + PROGRESS_INTERVAL_S:
             told_at = now
@@ -125,9 +125,10 @@ def _wait_until_caught_up(settings: Settings) -> None:
 
 
 def _print_counts(counts: Counts) -> None:
-    print(f"\n{'partition':>9} {'produced':>12} {'landed':>12} {'duplicates':>12} {'rejected':>12} {'lag':>8}")
+    columns = ("produced", "landed", "superseded", "rejected", "lost", "lag")
+    print(f"\n{'partition':>9}" + "".join(f" {column:>11}" for column in columns))
     for row in [*counts.partitions, counts.total]:
-        print(f"{row.name:>9} {row.produced:12,} {row.landed:12,} {row.duplicates:12,} {row.rejected:12,} {row.lag:8,}")
+        print(f"{row.name:>9}" + "".join(f" {getattr(row, column):11,}" for column in columns))
 
 
 def _print_verdicts(verdicts: tuple[CheckVerdict, ...]) -> None:

@@ -7,7 +7,6 @@ from orchestration.defs.streaming import EVENTS, STREAMING_JOB
 from orchestration.flink.resource import FlinkResource
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
-from orchestration.resources.producer import ProducerResource
 from orchestration.settings import Settings
 
 RESTART_WINDOW_S = 600.0
@@ -37,15 +36,7 @@ def _event_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     def no_duplicates(postgres: PostgresResource) -> dg.AssetCheckResult:
         return as_result(verdicts.no_duplicates(postgres.duplicates()))
 
-    @dg.asset_check(asset=EVENTS, description="Rows against Kafka's offsets, partition by partition.")
-    def counts_match_offsets(
-        kafka: KafkaResource, postgres: PostgresResource, producer: ProducerResource
-    ) -> dg.AssetCheckResult:
-        progress = snapshot.progress_by_partition(settings, kafka, postgres, producer)
-        warn, error = settings.rejected_share_warn, settings.rejected_share_error
-        return as_result(verdicts.counts_match_offsets(progress, warn, error))
-
-    return [rows_landing, no_duplicates, counts_match_offsets]
+    return [rows_landing, no_duplicates]
 
 
 def _job_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:

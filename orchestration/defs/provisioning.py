@@ -37,11 +37,11 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dg.graph_asset(
         **common("ingestion", {"python", "kafka"}),
-        ins={"events_topic": AFTER},
+        ins={"events_topic": AFTER, "events_table": AFTER},
         description="Producers as processes of their own: the sample file, sent once, and a generator that goes on.",
         metadata={"topic": settings.kafka_topic},
     )
-    def event_producer(events_topic: Any) -> Any:  # noqa: ANN401
-        return ops.launch_producers(events_topic)
+    def event_producer(events_topic: Any, events_table: Any) -> Any:  # noqa: ANN401
+        return ops.launch_producers(events_topic=events_topic, events_table=events_table)
 
     return [events_topic, events_table, event_producer]

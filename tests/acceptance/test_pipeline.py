@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
-import pytest
 
 from contract.cases import CASES
 from contract.event import EventRow
 from infra.local.stack import Stack
 from infra.local.supervisor import orphans
-from orchestration.cli.counts import caught_up, read_counts
+from orchestration.cli.counts import read_counts
 from orchestration.cli.dagster_api import DagsterApi
 from orchestration.defs.resources import resources
 from orchestration.ledger.validator import validate
 from orchestration.settings import Settings
+from tests.acceptance.pipeline import active, launch, settle, wait_until
 from tests.fixtures.records import Record, Row, read_table, read_topic, send
-
-TIMEOUT_S = 120
-
-
-@pytest.fixture(scope="module")
-def api(stack: Stack, settings: Settings) -> DagsterApi:
-    """Dagster's API, once the definitions are loaded."""
-    assert stack.states()
-    found = DagsterApi(settings.dagster_url)
-    found.wait_for_location()
-    return found
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {TIMEOUT_S} s: {what}"
-        time.sleep(0.5)
-
-
-def launch(api: DagsterApi, job: str) -> None:
-    api.run(job, lambda *_: None)
-
-
-def settle(settings: Settings) -> None:
-    """Wait until the producers have ended and the job has committed all that is in the topic."""
-    producer = resources(settings)["producer"]
-    wait_until(lambda: all(report.state != "running" for report in producer.reports()), "the producers have ended")
-    goal = read_counts(settings).ends
-    wait_until(lambda: caught_up(read_counts(settings), goal), "the job has read everything")
 
 
 def expected_rows(records: Iterable[Record]) -> tuple[dict[str, Row], set[tuple[int, int]]]:
@@ -134,17 +103,19 @@ def test_second_launch_adopts_job_and_producers(api: DagsterApi, settings: Setti
     assert_landed_exactly(settings)
 
 
-def active(flink: object, settings: Settings) -> list[str]:
-    """Ids of the jobs of our name that have not ended."""
-    return [job.id for job in flink.jobs() if job.name == settings.flink_job_name and not job.ended]  # type: ignore[attr-defined]
-
-
 def test_every_check_passes(api: DagsterApi, settings: Settings) -> None:
     verdicts = api.run("health_check", lambda *_: None).verdicts
     assert {verdict.name for verdict in verdicts} == {
         "rows_landing",
         "no_duplicates",
-        "counts_match_offsets",
+        "nothing_lost",
+        "offsets_balance",
+        "audit_keeps_up",
+        "deep_audit_clean",
+        "dead_letter_share",
+        "letters_kept",
+        "produced_equals_acknowledged",
+        "hours_complete",
         "running",
         "checkpoint_recent",
         "no_restart_storm",

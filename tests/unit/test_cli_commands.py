@@ -20,9 +20,9 @@ from orchestration.cli.dagster_api import CheckVerdict, RunFailedError, RunResul
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.settings import Settings
 
-COUNTS = Counts((PartitionCounts("0", 1_000, 990, 4, 6, 0),), {0: 1_000}, {0: 1_000})
+COUNTS = Counts((PartitionCounts("0", 1_000, 990, 4, 6, 0, 0),), {0: 1_000}, {0: 1_000})
 PASSED = CheckVerdict("events", "rows_landing", True, "ERROR", "rows land")
-WARNED = CheckVerdict("events", "counts_match_offsets", False, "WARN", "6 rejected")
+WARNED = CheckVerdict("dead_letters", "dead_letter_share", False, "WARN", "6 rejected")
 FAILED = CheckVerdict("streaming_job", "running", False, "ERROR", "no job is active")
 
 
@@ -78,7 +78,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """What the commands act on."""
     found = World()
-    settings = Settings(stack_dir=tmp_path, dagster_url="http://dagster", flink_rest_url="http://flink")
+    settings = Settings(stack_dir=tmp_path, dagster_url="http://dagster", flink_rest_url="http://flink:1")
     monkeypatch.setattr(commands, "load_settings", lambda: settings)
     monkeypatch.setattr(commands, "_settings_of_the_stack", lambda: settings)
     monkeypatch.setattr(commands, "local_stack", lambda *_: found)
@@ -96,11 +96,11 @@ def test_run_starts_launches_and_reports(world: World, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "events_topic.provision_topic done" in out
     assert [line.split() for line in out.splitlines() if line.strip().startswith("total")] == [
-        ["total", "1,000", "990", "4", "6", "0"]
+        ["total", "1,000", "990", "4", "6", "0", "0"]
     ]
-    assert "WARN    events.counts_match_offsets: 6 rejected\npassed  events.rows_landing: rows land" in out
+    assert "WARN    dead_letters.dead_letter_share: 6 rejected\npassed  events.rows_landing: rows land" in out
     assert "http://dagster" in out
-    assert "http://flink" in out
+    assert "http://flink:1" in out
 
 
 def test_a_failed_check_fails_the_command(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +163,7 @@ def counts(committed: int) -> Counts:
     ("committed", "timeout_s", "words"),
     [
         ([0, 400, 1_000], 90, ["1,000 offsets", "600 to go"]),
-        ([0, 0, 0], 0, ["1,000 offsets", "still behind after 0 s; see http://flink"]),
+        ([0, 0, 0], 0, ["1,000 offsets", "still behind after 0 s; see http://flink:1"]),
     ],
 )
 def test_catching_up_is_shown_and_limited(
@@ -179,7 +179,7 @@ def test_catching_up_is_shown_and_limited(
     monkeypatch.setattr(commands, "read_counts", lambda _: counts(next(reads)))
     monkeypatch.setattr(commands, "CATCH_UP_TIMEOUT_S", timeout_s)
     monkeypatch.setattr(commands, "PROGRESS_INTERVAL_S", -1)
-    commands._wait_until_caught_up(Settings(flink_rest_url="http://flink"))
+    commands._wait_until_caught_up(Settings(flink_rest_url="http://flink:1"))
     out = capsys.readouterr().out.splitlines()
     assert [word in line for word, line in zip(words, out, strict=True)] == [True] * len(words)
     assert world.did == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,19 +11,16 @@ import pytest
 from orchestration import snapshot
 from orchestration.resources.topics import OffsetRange
 from orchestration.settings import Settings
-from orchestration.verdicts import PartitionProgress
 
 SETTINGS = Settings(kafka_topic="t", kafka_consumer_group="g", flink_job_name="ours", checkpoint_interval_ms=5_000)
 NOW_S = 1_000_000.0
 
 
 class Servers:
-    """Kafka, Postgres and the producers; keeps the order in which they are asked."""
+    """Kafka; keeps the order in which it is asked."""
 
-    def __init__(
-        self, offsets: dict[int, OffsetRange], *committed: dict[int, int], landed: dict[int, int] | None = None
-    ) -> None:
-        self._offsets, self._committed, self._landed = offsets, list(committed), landed or {}
+    def __init__(self, offsets: dict[int, OffsetRange], *committed: dict[int, int]) -> None:
+        self._offsets, self._committed = offsets, list(committed)
         self.asked: list[Any] = []
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
@@ -36,26 +32,6 @@ class Servers:
         assert topic == "t"
         self.asked.append("offsets")
         return self._offsets
-
-    def landed_rows(self, within: Mapping[int, OffsetRange]) -> dict[int, int]:
-        self.asked.append(("landed", dict(within)))
-        return self._landed
-
-    def duplicates(self) -> dict[int, int]:
-        return {0: 2, 7: 9}
-
-
-def test_rows_are_counted_between_the_topics_begin_and_the_commit() -> None:
-    spans = {0: OffsetRange(10, 110), 1: OffsetRange(0, 5), 2: OffsetRange(70, 80)}
-    servers: Any = Servers(spans, {0: 100, 2: 60}, landed={0: 80})
-    found = snapshot.progress_by_partition(SETTINGS, servers, servers, servers)
-    assert found == {
-        0: PartitionProgress(10, 110, 100, 80, 2),
-        1: PartitionProgress(0, 5, None, 0, 0),
-        2: PartitionProgress(70, 80, 60, 0, 0),
-    }
-    within = {0: OffsetRange(10, 100), 1: OffsetRange(0, 0), 2: OffsetRange(70, 70)}
-    assert servers.asked == ["committed", "offsets", ("landed", within)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,4 @@
+SELECT state, count(*)
+FROM redrives
+WHERE topic = %(topic)s
+GROUP BY state
