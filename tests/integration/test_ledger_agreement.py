@@ -58,14 +58,18 @@ NAMES = st.sampled_from(
     ["event_id", "user_name", "location", "event_id", "user_name", "location", r"\u0065vent_id", r"user\u005fname",
      "EVENT_ID", "event_id ", "x", "", "spare", "kafka_offset"]
 )  # fmt: skip
-SPACE = st.sampled_from(["", "", "", " ", "\n", "\t", "\x0b", "\x00"])
+SPACE = st.sampled_from(["", "", "", "", "", "", " ", "\n", "\t", "\x0b", "\x00"])
+
+
+USUAL = st.sampled_from(['"Oslo"', '"e1"', '"José 😀"', '" a "', "12.50", "true", r'"a\u00e9b"', f'"{"x" * 50}"'])
 
 
 @st.composite
 def objects(draw: st.DrawFn) -> str:
-    """An object with the kept fields, mostly good, and members that may repeat, nest or break them."""
-    members = [f'"{name}":{draw(VALUES)}' for name in ("event_id", "user_name", "location") if draw(st.integers(0, 9))]
-    for name in draw(st.lists(NAMES, max_size=2)):
+    """An object with the kept fields, mostly good ones, and members that may repeat, nest or break them."""
+    kept = [name for name in ("event_id", "user_name", "location") if draw(st.integers(0, 20))]
+    members = [f'"{name}":{draw(VALUES if draw(st.integers(0, 4)) == 4 else USUAL)}' for name in kept]
+    for name in draw(st.lists(NAMES, max_size=2)) if draw(st.booleans()) else ():
         members.insert(draw(st.integers(0, len(members))), f'"{name}"{draw(SPACE)}:{draw(SPACE)}{draw(VALUES)}')
     return "{" + draw(SPACE) + ",".join(members) + "}"
 
