@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import astuple
 from pathlib import Path
 
 import psutil
@@ -31,7 +32,7 @@ def expected_rows(records: Iterable[Record]) -> tuple[dict[str, Row], set[tuple[
         if landed is None:
             undefined.add((record.partition, record.offset))
         for row in landed or []:
-            rows[row.event_id] = (*vars(row).values(), record.partition, record.offset, record.timestamp)
+            rows[row.event_id] = (*astuple(row), record.partition, record.offset, record.timestamp)
     return rows, undefined
 
 
@@ -45,7 +46,8 @@ def assert_landed_exactly(settings: Settings) -> None:
     phantom = found.keys() - wanted.keys()
     assert not lost, f"lost: {sorted(lost)[:5]} of {len(lost)}"
     assert not phantom, f"phantom: {sorted(phantom)[:5]} of {len(phantom)}"
-    assert {key: row for key, row in found.items() if row != wanted[key]} == {}
+    differing = {key: (row, wanted[key]) for key, row in found.items() if row != wanted[key]}
+    assert not differing, f"found and wanted differ: {dict(list(differing.items())[:3])} of {len(differing)}"
 
 
 def test_events_land_exactly_as_produced(api: DagsterApi, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from orchestration.ledger.accounting import Fate
 from orchestration.ledger.audit import Limits, run_pass
 from orchestration.ledger.offsets import OffsetRange, OffsetSet
 from orchestration.ledger.reader import RecordReader
+from orchestration.ledger.statements import statement
 from tests.fixtures.ledger import Scene, event
 
 BAD = b"{bad"
@@ -395,7 +396,15 @@ def test_a_database_out_of_reach_is_transient(scene: Scene) -> None:
         run_pass(gone, reader, {0: 1})
 
 
-def test_an_oversize_event_is_kept_whole(scene: Scene) -> None:
+def test_landed_offsets_are_found_by_the_index_of_places(scene: Scene) -> None:
+    parameters = {"partition": 1, "begin": 10, "end": 20}
+    with scene.postgres.connect("auditor") as connection, connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute("EXPLAIN " + statement("missing"), parameters)
+        assert "events_kafka_place" in str(cursor.fetchall())
+
+
+def test_large_dead_letters_are_kept_whole(scene: Scene) -> None:
     value = json.dumps({"note": "x" * 900_000}).encode()
     scene.run_job(*[value] * 12)
     scene.audit()
