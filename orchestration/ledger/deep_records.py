@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BulkReader", "RecordBatch"]
 
-BATCH_RECORDS = 10_000
+# Judged while they are in the cache; batches of 10,000 cost about a tenth more CPU.
+BATCH_RECORDS = 2_000
 # Short, since it also bounds a batch of large records: what arrives in this time.
 _POLL_S: Final = 0.1
 _REQUEST_TIMEOUT_S: Final = 10.0
