@@ -91,7 +91,7 @@ def install() -> None:
     python = str(VENV / "bin" / "python")
     flags = ["install", "--quiet", "--no-deps", "--require-hashes"]
     pip = [python, "-m", "pip", *flags, "--disable-pip-version-check"]
-    uv = [python, "-m", "uv", "pip", *flags, "--python", python, "--cache-dir", str(STACK / "cache")]
+    uv = [python, "-m", "uv", "pip", *flags, "--python", python, "--cache-dir", str(STACK / "cache" / "uv")]
     advice = (
         "cannot install the packages: check the network, pip's proxy and index settings and the free space, then run "
         "the command again"
@@ -103,7 +103,7 @@ def install() -> None:
     if not succeeds([*uv, "-r", str(LOCK)]):
         say("uv did not succeed; trying again with pip, which takes a minute longer")
         run([*pip, "-r", str(LOCK)], advice)
-    shutil.rmtree(STACK / "cache", ignore_errors=True)
+    shutil.rmtree(STACK / "cache" / "uv", ignore_errors=True)
 
 
 def requirement(name: str) -> str:

@@ -74,12 +74,15 @@ def test_an_ended_process_that_nobody_waited_for_is_no_orphan(tmp_path: Path, la
     assert end_orphans(tmp_path, timeout_s=0.5) == 0
 
 
-@pytest.mark.parametrize(("setup", "signal_number"), [("", signal.SIGTERM), (IGNORE_TERM, signal.SIGKILL)])
+# Only who ignores TERM is waited for in vain; a loaded machine may take its time with the other.
+@pytest.mark.parametrize(
+    ("setup", "timeout_s", "signal_number"), [("", 20, signal.SIGTERM), (IGNORE_TERM, 1, signal.SIGKILL)]
+)
 def test_orphans_are_asked_to_end_and_then_made_to(
-    setup: str, signal_number: signal.Signals, tmp_path: Path, launch: Launch
+    setup: str, timeout_s: float, signal_number: signal.Signals, tmp_path: Path, launch: Launch
 ) -> None:
     process, stranger = launch(tmp_path / "mine", setup), launch(tmp_path / "other")
-    assert end_orphans(tmp_path / "mine", timeout_s=1) == 1
+    assert end_orphans(tmp_path / "mine", timeout_s) == 1
     assert process.wait(1) == -signal_number
     assert stranger.poll() is None
 
