@@ -6,6 +6,7 @@ import time
 import dagster as dg
 
 from orchestration import heartbeat
+from orchestration.defs.jobs import health_check
 from orchestration.defs.streaming import EVENTS
 from orchestration.errors import Pi3Error
 from orchestration.resources.kafka import KafkaResource
@@ -18,7 +19,7 @@ PRODUCER = dg.AssetKey("event_producer")
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """Every sensor of the code location; all run by default."""
-    return [_heartbeat(settings), _producer_ends()]
+    return [_heartbeat(settings), _producer_ends(), verdict_sensor]
 
 
 def _heartbeat(settings: Settings) -> dg.SensorDefinition:
@@ -58,6 +59,27 @@ def _producer_ends() -> dg.SensorDefinition:
         return dg.SensorResult(asset_events=[_ended(report) for report in ended], cursor=cursor)
 
     return producer_sensor
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[health_check],
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps the verdicts of the health check in view.",
+)
+def verdict_sensor(context: dg.RunStatusSensorContext) -> None:
+    """Report each verdict of the run once more, outside of any run.
+
+    The UI calls a check "not evaluated" as soon as its asset is materialized again, which sensors do every few seconds
+    here; only a verdict that belongs to no run, like those materializations, stays in view.
+    """
+    evaluated = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    records = context.instance.get_records_for_run(context.dagster_run.run_id, of_type=evaluated).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        if event is not None:
+            context.instance.report_runless_asset_event(event.asset_check_evaluation_data)
 
 
 def _ended(report: ProducerReport) -> dg.AssetObservation:
