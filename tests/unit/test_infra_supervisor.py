@@ -20,6 +20,7 @@ from infra.local.program import Program
 from infra.local.supervisor import MARKER, Supervisor, end_orphans, is_alive, orphans, wait_until
 
 SLEEP = "import signal, time\nprint('up', flush=True)\n{}\ntime.sleep(60)"
+DEFAULT_TERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
 IGNORE_TERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
 Launch = Callable[..., "subprocess.Popen[str]"]
@@ -31,8 +32,9 @@ def launch() -> Iterator[Launch]:
     started: list[subprocess.Popen[str]] = []
 
     def start(root: Path, setup: str = "", marker: str = MARKER) -> subprocess.Popen[str]:
-        # The handler must be in place before anybody sends a signal.
-        code = SLEEP.format("").replace("print", f"{setup}\nprint")
+        # The handler must be in place before anybody sends a signal; and Dagster, once it has run anything in this process,
+        # lets TERM mean what INT does, which is nothing at all where a shell started the tests in the background.
+        code = DEFAULT_TERM + SLEEP.format("").replace("print", f"{setup}\nprint")
         process = subprocess.Popen(
             [sys.executable, "-c", code], env={**os.environ, marker: str(root)}, stdout=subprocess.PIPE, text=True
         )
