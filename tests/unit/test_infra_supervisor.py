@@ -32,8 +32,8 @@ def launch() -> Iterator[Launch]:
     started: list[subprocess.Popen[str]] = []
 
     def start(root: Path, setup: str = "", marker: str = MARKER) -> subprocess.Popen[str]:
-        # The handler must be in place before anybody sends a signal; and Dagster, once it has run anything in this process,
-        # lets TERM mean what INT does, which is nothing at all where a shell started the tests in the background.
+        # The handler must be in place before anybody sends a signal; and Dagster, once it has run anything in this
+        # process, lets TERM mean what INT does, which is nothing where a shell started the tests in the background.
         code = DEFAULT_TERM + SLEEP.format("").replace("print", f"{setup}\nprint")
         process = subprocess.Popen(
             [sys.executable, "-c", code], env={**os.environ, marker: str(root)}, stdout=subprocess.PIPE, text=True
