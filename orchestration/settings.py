@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from infra.local.secrets import write_private
 from orchestration.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -161,9 +162,7 @@ def password_file(settings: Settings, role: str) -> Path:
         if path.exists() and path.read_text() == password and path.stat().st_mode & 0o077 == 0:
             return path
     private.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(password)
+    write_private(private, password)
     return private
 
 
