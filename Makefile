@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .stack/venv/bin/python
 
-.PHONY: run stop status clean distclean test check lock setup
+.PHONY: run stop status clean distclean test faults check lock setup
 run: setup
 	@$(VENV_PYTHON) -W ignore -m orchestration run
 stop: setup
@@ -22,6 +22,10 @@ check: setup
 
 test: setup
 	@$(VENV_PYTHON) -m pytest
+
+# All faults, for hours; ONLY="broker postgres-pause": some; MINUTES=60 SEED=7: by chance, as the seed has it.
+faults: setup
+	@$(VENV_PYTHON) -W ignore -m tests.faults $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # After a change of the dependencies or of a jar's version.
 lock: setup

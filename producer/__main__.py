@@ -13,6 +13,7 @@ from producer.cli import Options, options_from
 from producer.counts import Counts
 from producer.errors import PublishError, UsageError
 from producer.files import FileRecords
+from producer.journal import Journal
 from producer.publisher import ClientErrors, connect
 from producer.record import Record
 from producer.report import Report, State
@@ -62,7 +63,8 @@ def _report(options: Options) -> Report:
 
 def _publish(options: Options, reporter: Reporter) -> None:
     errors = ClientErrors()
-    run = Run(reporter, errors)
+    journal = Journal(options.journal, options.seed) if options.journal else None
+    run = Run(reporter, errors, journal)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: run.stop())
     reporter.start()

@@ -37,6 +37,7 @@ class Options:
     file: str | None
     file_format: str
     report: Path | None
+    journal: Path | None
 
     @property
     def source(self) -> str:
@@ -67,6 +68,7 @@ def options_from(arguments: Sequence[str], stack_config: Path = STACK_CONFIG) ->
         file=flags.file,
         file_format=_format(flags.file, flags.format),
         report=flags.report,
+        journal=flags.journal,
     )
 
 
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--file", metavar="PATH", help="send this file instead, - is standard input")
     add("--format", choices=("ndjson", "csv", "auto"), default="auto", help="of the file; auto goes by its name")
     add("--report", type=Path, metavar="PATH", help="a JSON file, rewritten each second, that says what was sent")
+    add("--journal", type=Path, metavar="PATH", help="a new file that tells of each generated record what became of it")
     add("--id", metavar="NAME", help="the producer's name in the report and at the broker")
     add("--config", type=Path, metavar="PATH", help='JSON with defaults for these flags, as in {"topic": "t"}')
     return parser
@@ -114,6 +117,8 @@ def _check(flags: argparse.Namespace) -> None:
         raise UsageError(f"the shares {shares} must each be 0 or more and together at most 1")
     if flags.file is not None and any(shares):
         raise UsageError("shares are for generated events: a file is sent as it is, so leave them out with --file")
+    if flags.file is not None and flags.journal is not None:
+        raise UsageError("--journal is for generated events: of a file it is not known what its records must become")
 
 
 def _format(file: str | None, wanted: str) -> str:

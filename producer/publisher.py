@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from contract.event import MAX_RECORD_BYTES
 from producer.counts import Counts
 from producer.errors import PublishError, UsageError
+from producer.journal import Journal
 from producer.record import Kind, Record
 
 _CONNECT_TIMEOUT_S: Final = 10
@@ -93,29 +94,35 @@ def connect(bootstrap_servers: str, topic: str, client_id: str, errors: ClientEr
 
 
 class Publisher:
-    """Sends records to one topic and counts in ``counts`` what becomes of them.
+    """Sends records to one topic and counts in ``counts`` what becomes of them; a ``journal`` tells of each one.
 
     While the client's queue is full, ``breathe`` is called with a time in seconds to poll for; it may raise.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it sends to, and who hears of it
         self,
         client: KafkaClient,
         topic: str,
         counts: Counts,
         errors: ClientErrors,
         breathe: Callable[[float], None],
+        *,
+        journal: Journal | None = None,
     ) -> None:
         self._client = client
         self._topic = topic
         self._counts = counts
         self._errors = errors
         self._breathe = breathe
+        self._journal = journal
         # One callback a kind: a closure for each record would cost more than the rest of the sending.
         self._on_delivery = {kind: partial(self._delivered, kind) for kind in Kind}
 
     def send(self, record: Record) -> None:
         """Queue one record, waiting while the queue is full. Raises PublishError once the client cannot go on."""
+        on_delivery = self._on_delivery[record.kind]
+        if self._journal is not None:
+            on_delivery = partial(self._noted, self._journal, self._journal.hand(record), on_delivery)
         while True:
             if self._errors.fatal:
                 raise PublishError(self._errors.fatal)
@@ -124,7 +131,7 @@ class Publisher:
                     self._topic,
                     record.value,
                     record.key,
-                    on_delivery=self._on_delivery[record.kind],
+                    on_delivery=on_delivery,
                     timestamp=record.timestamp_ms,
                 )
             except BufferError:
@@ -147,3 +154,17 @@ class Publisher:
             self._counts.acknowledge(kind, message.partition(), message.offset())
         else:
             self._counts.failures[error.name()] += 1
+
+    @staticmethod
+    def _noted(
+        journal: Journal,
+        number: int,
+        on_delivery: Callable[[Any, Any], None],
+        error: KafkaError | None,
+        message: Any,  # noqa: ANN401
+    ) -> None:
+        if error is None:
+            journal.acknowledge(number, message.partition(), message.offset())
+        else:
+            journal.fail(number, error.name())
+        on_delivery(error, message)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from producer.errors import StopRequested, UsageError
+from producer.journal import Journal
 from producer.pace import Pace
 from producer.publisher import ClientErrors, KafkaClient, Publisher
 from producer.record import Record
@@ -65,10 +66,11 @@ class Reporter:
 class Run:
     """The life of one producer. ``stop`` may be called from a signal handler."""
 
-    def __init__(self, reporter: Reporter, errors: ClientErrors) -> None:
+    def __init__(self, reporter: Reporter, errors: ClientErrors, journal: Journal | None = None) -> None:
         self._reporter = reporter
         self._report = reporter.report
         self._errors = errors
+        self._journal = journal
         self._client: KafkaClient | None = None
         self._stopping = False
 
@@ -89,7 +91,8 @@ class Run:
         20 s. The outcome is in the report. Raises PublishError and what ``records`` raises.
         """
         self._client = client
-        publisher = Publisher(client, self._report.topic, self._report.counts, self._errors, self.breathe)
+        report = self._report
+        publisher = Publisher(client, report.topic, report.counts, self._errors, self.breathe, journal=self._journal)
         pace = Pace(rate_per_s, self.breathe)
         try:
             self.breathe()

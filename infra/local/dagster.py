@@ -19,11 +19,14 @@ INSTANCE = {
     "run_coordinator": {
         "module": "dagster.core.run_coordinator",
         "class": "QueuedRunCoordinator",
-        "config": {"max_concurrent_runs": 4, "dequeue_interval_seconds": 1},
+        "config": {"dequeue_interval_seconds": 1},
     },
+    # Of the runs that ask for a pool, such as replays, one at a time; the others wait in the queue.
+    "concurrency": {"runs": {"max_concurrent_runs": 4}, "pools": {"granularity": "run", "default_limit": 1}},
     # A run that was killed with its code server stays STARTED for ever unless the daemon looks for it.
     "run_monitoring": {"enabled": True, "poll_interval_seconds": 30, "max_runtime_seconds": 3600},
-    "sensors": {"use_threads": True, "num_workers": 4},
+    # More than there are sensors that wait for a server that hangs: self-heal must not wait for them.
+    "sensors": {"use_threads": True, "num_workers": 8},
     "schedules": {"use_threads": True, "num_workers": 2},
     "retention": {
         "schedule": {"purge_after_days": 30},
@@ -73,6 +76,8 @@ def programs(paths: StackPaths, ports: Ports) -> list[Program]:
         "PYTHONFAULTHANDLER": "1",
         "PYTHONWARNINGS": "ignore",
     }
+    # A tick that brings a dead job back takes as long as a submission does.
+    daemon = {**environment, "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "180"}
     python = str(paths.python)
     code = ("api", "grpc", "-m", "orchestration.definitions", "-d", str(REPOSITORY), "-h", LOOPBACK,
             "-p", str(ports.dagster_code), "--location-name", LOCATION, "--use-python-environment-entry-point",
@@ -82,5 +87,5 @@ def programs(paths: StackPaths, ports: Ports) -> list[Program]:
     return [
         Program("dagster-code", (python, "-m", "dagster", *code), environment, priority=30),
         Program("dagster-webserver", (python, *web), environment, priority=40),
-        Program("dagster-daemon", (python, "-m", "dagster._daemon", "run", *workspace), environment, priority=40),
+        Program("dagster-daemon", (python, "-m", "dagster._daemon", "run", *workspace), daemon, priority=40),
     ]

@@ -5,16 +5,17 @@ The scripts split paths at spaces and fork into the background; a supervisor wan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from infra.local.java import java, link_jars, package_folder, shared_classes
 from infra.local.paths import StackPaths
-from infra.local.ports import LOOPBACK, Ports
+from infra.local.ports import LOOPBACK, Listener, Ports
 from infra.local.program import Program
 
-SLOTS = 4
+SLOTS = 8
 
 LOG4J = """\
 rootLogger.level = INFO
@@ -31,8 +32,10 @@ logger.pekko.level = WARN
 """
 
 
-def config(paths: StackPaths, ports: Ports) -> dict[str, object]:
+def config(paths: StackPaths, ports: Ports, rpc: Mapping[str, Listener] | None = None) -> dict[str, object]:
     """Cluster settings, flat keys. Flink takes a `file:` URI as it stands, so spaces stay spaces.
+
+    `rpc`: for `jobmanager` and `taskmanager`, where the other one reaches it under another port than it listens on.
 
     Heartbeat and restart times are below Flink's defaults (10 s, 50 s) so that a dead TaskManager is replaced within
     seconds; a pause of its JVM longer than the timeout costs a restart of the job.
@@ -78,17 +81,30 @@ def config(paths: StackPaths, ports: Ports) -> dict[str, object]:
         "blob.storage.directory": str(paths.data / "flink-tmp"),
         "execution.checkpointing.dir": f"file://{paths.flink_state}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"file://{paths.flink_state}/savepoints",
+        **_rpc_ports(rpc or {}),
     }
 
 
-def prepare(paths: StackPaths, ports: Ports, connectors: list[Path]) -> None:
+def _rpc_ports(listeners: Mapping[str, Listener]) -> dict[str, object]:
+    """A process refuses messages to another port than its `rpc.port`, so that must be the one that its peer uses."""
+    return {
+        name: port
+        for process, listener in listeners.items()
+        for name, port in (
+            (f"{process}.rpc.port", listener.advertised_port),
+            (f"{process}.rpc.bind-port", listener.port),
+        )
+    }
+
+
+def prepare(paths: StackPaths, ports: Ports, connectors: list[Path], rpc: Mapping[str, Listener] | None = None) -> None:
     """Write the configuration and link the jars of Flink and its connectors into one folder."""
     home = package_folder("pyflink")
     link_jars(paths.lib / "flink", [*sorted((home / "lib").glob("*.jar")), *connectors])
     (paths.data / "flink-tmp").mkdir(exist_ok=True)
     folder = paths.conf / "flink"
     folder.mkdir(exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config(paths, ports)))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config(paths, ports, rpc)))
     (folder / "log4j-console.properties").write_text(LOG4J)
 
 

@@ -6,11 +6,12 @@ import json
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 
 from infra.local.errors import SetupError, in_one_line
 from infra.local.java import java, shared_classes
 from infra.local.paths import StackPaths
-from infra.local.ports import LOOPBACK, Ports
+from infra.local.ports import LOOPBACK, Listener, Ports
 from infra.local.program import Program
 
 LOG4J = """\
@@ -23,15 +24,23 @@ Configuration:
 """
 
 
-def server_properties(paths: StackPaths, ports: Ports) -> str:
-    """The broker's configuration; one replica, so the internal topics have one too."""
+def server_properties(paths: StackPaths, ports: Ports, extra: Mapping[str, Listener] | None = None) -> str:
+    """The broker's configuration; one replica, so the internal topics have one too.
+
+    A client goes on with the address that the listener it came in by advertises: `extra` are listeners, by name
+    (capital letters), for clients that see the broker under another address.
+    """
+    listeners = {"PLAINTEXT": Listener(ports.kafka, ports.kafka), **(extra or {})}
+    bound = [f"{name}://{LOOPBACK}:{listener.port}" for name, listener in listeners.items()]
+    advertised = [f"{name}://{LOOPBACK}:{listener.advertised_port}" for name, listener in listeners.items()]
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{LOOPBACK}:{ports.kafka_controller}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka},CONTROLLER://{LOOPBACK}:{ports.kafka_controller}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka}",
+        "listeners": ",".join([*bound, f"CONTROLLER://{LOOPBACK}:{ports.kafka_controller}"]),
+        "advertised.listeners": ",".join(advertised),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in [*listeners, "CONTROLLER"]),
         # Java reads this file as Latin-1, and the escapes of JSON: a letter beyond ASCII would name another folder.
         "log.dirs": json.dumps(str(paths.data / "kafka")).strip('"'),
         # A reader that could create topics would bring a deleted one back, empty and with other settings.
@@ -47,14 +56,14 @@ def server_properties(paths: StackPaths, ports: Ports) -> str:
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
-def prepare(paths: StackPaths, ports: Ports) -> None:
+def prepare(paths: StackPaths, ports: Ports, listeners: Mapping[str, Listener] | None = None) -> None:
     """Write the configuration and format the log folder once.
 
     Raises:
         SetupError: the folder cannot be formatted.
     """
     properties = paths.conf / "kafka.properties"
-    properties.write_text(server_properties(paths, ports))
+    properties.write_text(server_properties(paths, ports, listeners))
     (paths.conf / "kafka-log4j2.yaml").write_text(LOG4J)
     if (paths.data / "kafka" / "meta.properties").exists():
         return

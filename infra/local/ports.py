@@ -25,6 +25,14 @@ class Ports:
     dagster_code: int = 4000
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A port that a server listens on, and the one that it tells its clients, such as that of a proxy before it."""
+
+    port: int
+    advertised_port: int
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on the port now."""
     with socket.socket() as probe:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local.errors import SetupError, in_one_line
@@ -70,10 +72,25 @@ def prepare(paths: StackPaths) -> None:
     password = (paths.secrets / "postgres_superuser_password").read_text()
     command = (*prefix, str(programs_folder() / "initdb"), "-D", str(data), "-U", SUPERUSER, "-A", "scram-sha-256",
                "--pwfile=/dev/stdin", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums")  # fmt: skip
-    done = subprocess.run(command, input=password, capture_output=True, text=True, check=False, cwd=paths.root)
+    with _readable_once(password, data) as pipe:
+        done = subprocess.run(command, stdin=pipe, capture_output=True, text=True, check=False, cwd=paths.root)
     if done.returncode != 0:
         shutil.rmtree(data, ignore_errors=True)
         raise SetupError(f"initdb failed in {data}: {in_one_line(done.stderr)}")
+
+
+@contextmanager
+def _readable_once(text: str, data: Path) -> Iterator[int]:
+    """A pipe that holds the text, and that the owner of the data folder may open by name, as initdb does."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, text.encode())
+        os.close(writing)
+        if data.exists():
+            os.fchown(reading, data.stat().st_uid, -1)
+        yield reading
+    finally:
+        os.close(reading)
 
 
 def program(paths: StackPaths, ports: Ports) -> Program:

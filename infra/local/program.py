@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ENDLESSLY = 2**31
+
 
 @dataclass(frozen=True)
 class Program:
@@ -24,7 +26,7 @@ class Program:
 
 
 def render(program: Program, log: Path, directory: Path) -> str:
-    """The `[program:x]` section: restarted whenever it dies, its output in one rotated file."""
+    """The `[program:x]` section: started again whenever it has died, its output in one rotated file."""
     environment = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(program.environment.items()))
     lines = {
         "command": _escape(shlex.join(program.command)),
@@ -33,7 +35,7 @@ def render(program: Program, log: Path, directory: Path) -> str:
         "priority": program.priority,
         "autorestart": "true",
         "startsecs": 2,
-        "startretries": 20,
+        "startretries": ENDLESSLY,
         "stopsignal": program.stop_signal,
         "stopwaitsecs": program.stop_wait_s,
         "stopasgroup": "false",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from infra.local.supervisor import ProcessState, Supervisor, end_orphans
 
 NEEDED_BYTES = 2 * 1024**3
 READY_TIMEOUT_S = 120
+STARTS_TO_GIVE_UP = 8
 PROGRESS_INTERVAL_S = 5.0
 
 
@@ -24,7 +26,8 @@ class StackSpec:
     """What a stack needs to know from the settings.
 
     `roles` maps owner, writer, reader and auditor to role names; `fixed_ports` holds just the ports that a setting
-    fixes; `environment` is what the servers are started with.
+    fixes; `environment` is what the servers are started with. `kafka_listeners` (by name) and `flink_rpc` (by
+    `jobmanager` and `taskmanager`) are for clients that see the server under another address.
     """
 
     root: Path
@@ -32,6 +35,8 @@ class StackSpec:
     roles: dict[str, str]
     environment: dict[str, str]
     fixed_ports: dict[str, int] = field(default_factory=dict)
+    kafka_listeners: dict[str, ports.Listener] = field(default_factory=dict)
+    flink_rpc: dict[str, ports.Listener] = field(default_factory=dict)
 
 
 class Stack:
@@ -49,12 +54,18 @@ class Stack:
         Raises:
             SetupError: nothing could be started, or a server does not get ready; the message says which and why.
         """
-        if self.supervisor.is_running():
+        adopted = self.supervisor.is_running()
+        if adopted:
             chosen = self._adopted_ports()
             self.supervisor.ensure_started()
         else:
             chosen = self._start_servers()
-        self._wait_until_ready(chosen)
+        try:
+            self._wait_until_ready(chosen)
+        except SetupError:
+            if not adopted:  # of a stack that was up, each server is tried again for as long as it takes
+                self.supervisor.stop_failing()
+            raise
         postgres.bootstrap(self.paths, chosen, self._spec.database, self._spec.roles)
         return chosen
 
@@ -135,8 +146,9 @@ class Stack:
         self._say("preparing the servers")
         java.prepare_shared_classes(self.paths)
         java.link_jars(self.paths.lib / "kafka", [path for jar, path in fetched.items() if jar.server == "kafka"])
-        flink.prepare(self.paths, chosen, [path for jar, path in fetched.items() if jar.server == "flink"])
-        kafka.prepare(self.paths, chosen)
+        connectors = [path for jar, path in fetched.items() if jar.server == "flink"]
+        flink.prepare(self.paths, chosen, connectors, self._spec.flink_rpc)
+        kafka.prepare(self.paths, chosen, self._spec.kafka_listeners)
         postgres.prepare(self.paths)
         dagster.prepare(self.paths, chosen)
 
@@ -163,6 +175,7 @@ class Stack:
             "dagster": lambda: ready.dagster(chosen),
         }
         started = told_at = time.monotonic()
+        starts: dict[str, set[int]] = defaultdict(set)
         while waiting:
             if time.monotonic() - told_at > PROGRESS_INTERVAL_S:
                 told_at = time.monotonic()
@@ -170,14 +183,19 @@ class Stack:
             for name in [name for name, is_ready in waiting.items() if is_ready()]:
                 self._say(f"{name} ready after {time.monotonic() - started:.0f} s")
                 del waiting[name]
-            self._fail_on_dead_program(waiting, time.monotonic() - started)
+            self._fail_on_dead_program(waiting, time.monotonic() - started, starts)
             time.sleep(0.2)
 
-    def _fail_on_dead_program(self, waiting: dict[str, Callable[[], bool]], waited_s: float) -> None:
+    def _fail_on_dead_program(
+        self, waiting: dict[str, Callable[[], bool]], waited_s: float, starts: dict[str, set[int]]
+    ) -> None:
+        """`starts` collects when each program was started, as seen so far."""
         states = self.states()
         if not states:
             raise SetupError(f"the supervisor ended while the servers started: see {self.paths.log}/supervisord.log")
-        dead = [state for state in states if state.state == "FATAL"]
+        for state in states:
+            starts[state.name].add(state.started_at)
+        dead = [state for state in states if len(starts[state.name]) >= STARTS_TO_GIVE_UP]
         if not dead and (not waiting or waited_s < READY_TIMEOUT_S):
             return
         suspects = dead or [state for state in states if state.name.startswith(tuple(waiting))]

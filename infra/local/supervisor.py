@@ -56,7 +56,7 @@ class Supervisor:
         if len(str(self._socket)) > SOCKET_PATH_LIMIT:
             raise SetupError(f"{self._socket} is too long for a Unix socket: move the clone to a shorter path")
         self._conf.write_text(self._configuration(programs))
-        command = (str(self._paths.python), "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(self._conf))
+        command = (str(self._paths.python), "-W", "ignore", "-m", "infra.local.supervisord", "-c", str(self._conf))
         marked = {**environment, MARKER: str(self._paths.root)}
         done = subprocess.run(command, env=marked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not wait_until(self.is_running, 10):
@@ -79,12 +79,31 @@ class Supervisor:
         ]
 
     def ensure_started(self) -> None:
-        """Start the programs that stand still (stopped by hand, or given up on)."""
+        """Start the programs that were stopped, by hand or because the first start had failed."""
         for state in self.states():
             if state.state in {"STOPPED", "EXITED", "FATAL"}:
-                self._start_again(state.name)
+                self.start_program(state.name)
 
-    def _start_again(self, name: str) -> None:
+    def stop_failing(self) -> None:
+        """Stop the programs that end again and again as soon as they are started."""
+        for state in self.states():
+            if state.state == "BACKOFF":
+                self.stop_program(state.name)
+
+    def stop_program(self, name: str) -> None:
+        """Stop one program in its orderly way, and leave it so; returns when it has ended."""
+        try:
+            self._call("stopProcess", name, True)
+        except xmlrpc.client.Fault as fault:
+            if not fault.faultString.startswith("NOT_RUNNING"):
+                raise
+
+    def start_program(self, name: str) -> None:
+        """Start one program, if it is not running; returns at once.
+
+        Raises:
+            SetupError: it cannot be started.
+        """
         try:
             self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:

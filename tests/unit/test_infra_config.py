@@ -11,7 +11,7 @@ import yaml
 
 from infra.local import dagster, flink, kafka, postgres
 from infra.local.paths import StackPaths
-from infra.local.ports import LOOPBACK, Ports
+from infra.local.ports import LOOPBACK, Listener, Ports
 from infra.local.program import Program
 
 PORTS = Ports(40_001, 40_002, 40_003, 40_004, 40_005, 40_006, 40_007)
@@ -46,6 +46,14 @@ def test_the_broker_listens_on_loopback_alone(paths: StackPaths) -> None:
     assert written["listeners"].count("://") == 2
 
 
+def test_a_listener_more_tells_its_clients_an_address_of_its_own(paths: StackPaths) -> None:
+    written = properties(kafka.server_properties(paths, PORTS, {"FAR": Listener(50_001, 50_002)}))
+    host = f"://{LOOPBACK}"
+    assert written["listeners"] == f"PLAINTEXT{host}:40001,FAR{host}:50001,CONTROLLER{host}:40002"
+    assert written["advertised.listeners"] == f"PLAINTEXT{host}:40001,FAR{host}:50002"
+    assert written["listener.security.protocol.map"] == "PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT"
+
+
 def test_the_broker_never_creates_a_topic_by_itself(paths: StackPaths) -> None:
     written = properties(kafka.server_properties(paths, PORTS))
     assert written["auto.create.topics.enable"] == "false"
@@ -75,12 +83,23 @@ def test_flink_listens_on_loopback_alone(paths: StackPaths) -> None:
     assert (config["rest.port"], config["jobmanager.rpc.port"]) == (PORTS.flink_rest, PORTS.flink_rpc)
 
 
+def test_flinks_processes_may_be_reached_under_another_port(paths: StackPaths) -> None:
+    rpc = {"jobmanager": Listener(PORTS.flink_rpc, 50_001), "taskmanager": Listener(50_002, 50_003)}
+    config = flink.config(paths, PORTS, rpc)
+    assert {name: port for name, port in config.items() if ".rpc." in name and name.endswith("port")} == {
+        "jobmanager.rpc.port": 50_001,
+        "jobmanager.rpc.bind-port": PORTS.flink_rpc,
+        "taskmanager.rpc.port": 50_003,
+        "taskmanager.rpc.bind-port": 50_002,
+    }
+
+
 def test_flink_keeps_its_states_in_the_stack_and_takes_no_uploads(paths: StackPaths) -> None:
     config = flink.config(paths, PORTS)
     assert config["execution.checkpointing.dir"] == f"file://{paths.flink_state}/checkpoints"
     assert config["execution.checkpointing.savepoint-dir"] == f"file://{paths.flink_state}/savepoints"
     assert config["web.submit.enable"] is False
-    assert config["taskmanager.numberOfTaskSlots"] == 4
+    assert config["taskmanager.numberOfTaskSlots"] == 8
 
 
 def test_flinks_jvms_hold_what_its_configuration_promises(paths: StackPaths) -> None:

@@ -74,6 +74,7 @@ def test_how_a_program_is_kept_running_and_stopped(tmp_path: Path) -> None:
         60,
     )
     assert program.autorestart.__name__ == "RestartUnconditionally"
+    assert program.startretries > 10**6
     assert program.killasgroup
     assert not program.stopasgroup
     assert program.redirect_stderr

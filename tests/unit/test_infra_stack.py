@@ -12,7 +12,7 @@ import pytest
 from infra.local import stack as stack_module
 from infra.local.errors import SetupError
 from infra.local.ports import Ports
-from infra.local.stack import Stack, StackSpec
+from infra.local.stack import STARTS_TO_GIVE_UP, Stack, StackSpec
 from infra.local.supervisor import ProcessState
 from orchestration.settings import read_settings
 
@@ -41,6 +41,12 @@ class FakeSupervisor:
 
     def ensure_started(self) -> None:
         self.called.append("ensure_started")
+
+    def start(self, *_: object) -> None:
+        self.called.append("start")
+
+    def stop_failing(self) -> None:
+        self.called.append("stop_failing")
 
 
 def a_stack(root: Path, supervisor: FakeSupervisor, fixed_ports: dict[str, int] | None = None) -> Stack:
@@ -84,7 +90,7 @@ def test_a_running_stack_does_not_move_to_another_port(tmp_path: Path) -> None:
     assert supervisor.called == []
 
 
-def state(name: str, word: str, started_at: int = 0) -> ProcessState:
+def state(name: str, word: str, started_at: int = 1) -> ProcessState:
     return ProcessState(name, word, 1, started_at)
 
 
@@ -93,14 +99,14 @@ def state(name: str, word: str, started_at: int = 0) -> ProcessState:
     [
         ([state("kafka", "STARTING")], {"kafka"}, 1, None),
         ([state("kafka", "RUNNING")], set(), 500, None),
-        ([state("kafka", "BACKOFF")], {"kafka"}, 119, None),
+        ([state("kafka", "BACKOFF", 7)], {"kafka"}, 119, None),
         (
             [state("kafka", "BACKOFF"), state("postgres", "RUNNING")],
             {"kafka"},
             121,
             "^kafka does not start: .*kafka.log",
         ),
-        ([state("kafka", "STARTING"), state("postgres", "FATAL")], {"kafka"}, 1, "^postgres does not start"),
+        ([state("kafka", "STARTING"), state("postgres", "BACKOFF", 8)], {"kafka"}, 1, "^postgres does not start"),
         (
             [state("flink-jobmanager", "RUNNING", 5), state("flink-taskmanager", "STARTING", 9)],
             {"flink"},
@@ -115,12 +121,32 @@ def test_a_server_that_does_not_come_up_is_named_with_its_log(
 ) -> None:
     starting = a_stack(tmp_path, FakeSupervisor(states))
     questions = {name: lambda: False for name in waiting}
+    # The seven starts that were seen before, at the times 1 to 7.
+    starts = {state.name: set(range(1, STARTS_TO_GIVE_UP)) for state in states}
     if words is None:
-        starting._fail_on_dead_program(questions, waited_s)
+        starting._fail_on_dead_program(questions, waited_s, starts)
         return
     with pytest.raises(SetupError, match=words) as caught:
-        starting._fail_on_dead_program(questions, waited_s)
+        starting._fail_on_dead_program(questions, waited_s, starts)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("running", "called"), [(False, ["start", "stop_failing"]), (True, ["ensure_started"])])
+def test_only_what_has_never_run_is_given_up(
+    *, running: bool, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = FakeSupervisor(running=running)
+    starting = a_stack(tmp_path, supervisor)
+    (tmp_path / "ports.json").write_text(json.dumps(asdict(PORTS)))
+    monkeypatch.setattr(starting, "_prepare", lambda _: None)
+
+    def not_ready(_: Ports) -> None:
+        raise SetupError("kafka does not start")
+
+    monkeypatch.setattr(starting, "_wait_until_ready", not_ready)
+    with pytest.raises(SetupError, match="kafka does not start"):
+        starting.start()
+    assert supervisor.called == called
 
 
 def test_the_settings_of_a_stack_are_read_back_as_written(tmp_path: Path) -> None:

@@ -6,18 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from supervisor.options import ServerOptions
+from supervisor.states import ProcessStates
 
 from infra.local import supervisor
 from infra.local.errors import SetupError
-from infra.local.paths import StackPaths
+from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.program import Program
 from infra.local.supervisor import MARKER, Supervisor, end_orphans, is_alive, orphans, wait_until
+from infra.local.supervisord import LONGEST_WAIT_S, Server
 
 SLEEP = "import signal, time\nprint('up', flush=True)\n{}\ntime.sleep(60)"
 DEFAULT_TERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
@@ -137,6 +140,39 @@ def test_without_a_supervisor_there_is_nothing_to_see(paths: StackPaths) -> None
     assert silent.last_lines("kafka") == ""
 
 
+def test_what_cannot_start_is_tried_again_until_it_can(paths: StackPaths) -> None:
+    """More often than supervisord does of itself."""
+    running, cause = Supervisor(paths), paths.run / "cause"
+    cause.touch()
+    code = f"import os, time; os.path.exists({str(cause)!r}) and exit(1); time.sleep(60)"
+    running.start([Program("server", (sys.executable, "-S", "-c", code))], dict(os.environ))
+    try:
+        assert wait_until(lambda: running.states()[0].state == "BACKOFF", 10)
+        running.stop_failing()
+        assert running.states()[0].state == "STOPPED"
+        running.ensure_started()
+        starts: set[int] = set()
+
+        def tried_often() -> bool:
+            starts.add(running.states()[0].started_at)
+            return len(starts) > 4
+
+        assert wait_until(tried_often, 30)
+        cause.unlink()
+        assert wait_until(lambda: running.states()[0].state == "RUNNING", LONGEST_WAIT_S + 10)
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize(("attempts", "wait_s"), [(0, 1), (2, 3), (4, 5), (5, 5), (1000, 5)])
+def test_the_wait_before_the_next_attempt_grows_to_a_bound(attempts: int, wait_s: float) -> None:
+    server = Server.__new__(Server)
+    server.state, server.backoff = ProcessStates.STARTING, attempts
+    before = time.time()
+    server.change_state(ProcessStates.BACKOFF)
+    assert before + wait_s <= server.delay <= time.time() + wait_s
+
+
 def test_what_dies_is_started_again_and_all_ends_with_the_supervisor(paths: StackPaths) -> None:
     running = Supervisor(paths)
     command = (sys.executable, "-u", "-c", "import os, time; print('variable', os.environ['X']); time.sleep(60)")
@@ -154,3 +190,29 @@ def test_what_dies_is_started_again_and_all_ends_with_the_supervisor(paths: Stac
         running.stop()
     assert not running.is_running()
     assert orphans(paths.root) == []
+
+
+IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGTSTP, signal.SIGUSR1, signal.SIGPIPE)
+
+
+def test_a_server_inherits_no_ignored_or_blocked_signal(paths: StackPaths) -> None:
+    """As a shell's background job ignores INT and QUIT, nohup HUP, and Python the end of a pipe."""
+    start = f"""
+import os, signal
+from pathlib import Path
+from infra.local.paths import StackPaths
+from infra.local.program import Program
+from infra.local.supervisor import Supervisor
+for number in {tuple(map(int, IGNORED))}:
+    signal.signal(number, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+server = Program("server", ("/bin/sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; exec sleep 60"))
+Supervisor(StackPaths(Path({str(paths.root)!r}))).start([server], dict(os.environ))
+"""
+    running = Supervisor(paths)
+    try:
+        subprocess.run([sys.executable, "-c", start], check=True, cwd=REPOSITORY)
+        assert wait_until(lambda: "SigIgn" in running.last_lines("server"), 10)
+        assert running.last_lines("server").split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    finally:
+        running.stop()

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
+from tests.faults.journal import read
+
 TOPIC = "t"
 ROOT = Path(__file__).parents[2]
 
@@ -106,3 +108,19 @@ def test_a_csv_without_header_sends_nothing(broker: str, tmp_path: Path) -> None
     document = json.loads(report.read_text())
     assert (process.returncode, document["state"], document["sent"]) == (2, "failed", 0)
     assert err == f"producer: {document['error']}\n"
+
+
+def test_a_killed_producer_leaves_a_journal_of_all_that_it_sent(broker: str, tmp_path: Path) -> None:
+    report, journal = tmp_path / "report.json", tmp_path / "journal"
+    shares = ("--malformed-share", "0.1", "--duplicate-share", "0.1")
+    process = start(
+        broker, "--rate", "2000", *shares, "--seed", "1", "--journal", str(journal), "--report", str(report)
+    )
+    wait_for_report(report, state="running", error="")
+    time.sleep(2.5)
+    process.kill()
+    process.communicate(timeout=30)
+    told = json.loads(report.read_text())
+    found = read(journal)
+    assert found.acknowledged >= told["acknowledged"] - told["malformed"] > 0
+    assert all(row.event_id.startswith(found.id_prefix) for row in found.sent)

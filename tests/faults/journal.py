@@ -1,0 +1,80 @@
+"""Reads what a producer's journal tells (`producer/journal.py`): every row that its records may have become."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from producer.generator import EventGenerator
+from producer.journal import digest
+from tests.fixtures.limits import rows_of
+
+_VERSION: Final = "1"
+
+
+class Sent(NamedTuple):
+    """A row that a record may have become; the place is None for a record that was not acknowledged.
+
+    `required`: a valid event that was acknowledged. The others may be in the table or not: events that were never
+    answered, and malformed records that the stream lands all the same (docs/guarantees.md).
+    """
+
+    event_id: str
+    digest: str
+    partition: int | None
+    offset: int | None
+    required: bool
+
+
+@dataclass(frozen=True)
+class Journal:
+    """`id_prefix`: what the ids of the producer's events, and of no other's, begin with."""
+
+    id_prefix: str
+    sent: list[Sent]
+
+    @property
+    def acknowledged(self) -> int:
+        """Valid events that were acknowledged."""
+        return sum(row.required for row in self.sent)
+
+
+def read(path: Path) -> Journal:
+    """Read one journal, also of a producer that was killed.
+
+    Raises:
+        ValueError: it is no journal, or tells of a record that it has not.
+    """
+    with path.open(encoding="ascii") as file:
+        return parse(file)
+
+
+def parse(lines: Iterable[str]) -> Journal:
+    """As `read`, from lines with their newlines; one without it was cut off, and tells nothing."""
+    whole = (line.rstrip("\n").split(" ") for line in lines if line.endswith("\n"))
+    head = next(whole, None)
+    if head is None or head[:2] != ["h", _VERSION]:
+        raise ValueError(f"no journal of version {_VERSION}: it begins with {head}")
+    records: list[list[str]] = []
+    places: dict[int, tuple[int, int]] = {}
+    for line in whole:
+        if line[0] in "sm":
+            records.append(line)
+        elif line[0] == "a":
+            places[int(line[1])] = (int(line[2]), int(line[3]))
+    if unknown := [number for number in places if number >= len(records)]:
+        raise ValueError(f"record {unknown[0]} was acknowledged and never sent")
+    prefix = EventGenerator(int(head[2])).event_id(0).rpartition("_")[0] + "_"
+    return Journal(prefix, [row for number, line in enumerate(records) for row in _rows(line, places.get(number))])
+
+
+def _rows(line: list[str], place: tuple[int, int] | None) -> Iterator[Sent]:
+    partition, offset = place or (None, None)
+    if line[0] == "s":
+        yield Sent(line[1], line[2], partition, offset, place is not None)
+    elif line[1] not in "-*":
+        for row in rows_of(b64decode(line[1])) or []:
+            yield Sent(row.event_id, digest(row.event_id, row.user_name, row.location), partition, offset, False)
