@@ -1,27 +1,33 @@
-"""Turns a `JobSpec` into what Flink is given: settings and SQL statements. Pure, but for reading the SQL templates."""
+"""Turns a `JobSpec` into what Flink is given: settings and SQL statements. Pure, but for reading the SQL templates.
+
+In two steps: `define` says what the job does, and `build` binds that to one run. A definition can be kept, so that a
+job runs again as it was although the code has changed since.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
-from flink_jobs.spec import JobSpec, jar_names
+from flink_jobs.spec import JobSpec
 
 __all__ = [
     "FINGERPRINT",
     "RESTORE_PATH",
+    "Definition",
     "JobPlan",
     "build",
     "configuration",
+    "define",
     "fingerprint",
-    "job_fingerprint",
     "literal",
+    "writer_name",
 ]
 
 SQL: Final = Path(__file__).with_name("sql")
@@ -49,6 +55,31 @@ JDBC_REQUIRED: Final = {"reWriteBatchedInserts": "true", "stringtype": "unspecif
 
 
 @dataclass(frozen=True)
+class Definition:
+    """What a job does, in whichever run: no secret, no address of the cluster, nothing to resume from.
+
+    `source` and `sink` are templates of statements with `$scan_range`, `$application_name` and `$password` left open.
+    """
+
+    settings: Mapping[str, str]
+    source: str
+    sink: str
+    insert: str
+
+    def to_json(self) -> str:
+        """The definition as JSON text; equal ones give equal texts."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Definition:
+        """What `to_json` wrote.
+
+        Raises: ValueError, TypeError.
+        """
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
 class JobPlan:
     """All that Flink is given. The statements hold the database password, so they are kept out of `repr`."""
 
@@ -57,23 +88,31 @@ class JobPlan:
     insert: str
 
 
-def build(spec: JobSpec, password: str, jars: Iterable[str] = ()) -> JobPlan:
-    """The plan of the job; `jars` are the names of the jars it is planned with."""
-    settings = configuration(spec)
-    settings["pipeline.global-job-parameters"] = f"{FINGERPRINT}:{fingerprint(spec, jars)}"
-    return JobPlan(settings, _tables(spec, password), _template("insert").template)
+def define(spec: JobSpec) -> Definition:
+    """What this code's job does with these settings."""
+    settings = {key: value for key, value in configuration(spec).items() if not key.startswith(RUN_KEYS)}
+    return Definition(settings, _source(spec), _sink(spec), _template("insert").template)
 
 
-def job_fingerprint(spec: JobSpec) -> str:
-    """The fingerprint of this spec's job, with the jars found in its client's lib folder."""
-    return fingerprint(spec, jar_names(spec))
+def fingerprint(definition: Definition, jars: Iterable[str]) -> str:
+    """SHA-256 of the definition and the names of the jars."""
+    return hashlib.sha256(json.dumps([asdict(definition), sorted(jars)], sort_keys=True).encode()).hexdigest()
 
 
-def fingerprint(spec: JobSpec, jars: Iterable[str]) -> str:
-    """SHA-256 of what defines the job's behaviour: settings, SQL and jars; not where it runs or resumes, no secret."""
-    behaviour = {key: value for key, value in configuration(spec).items() if not key.startswith(RUN_KEYS)}
-    content = [behaviour, _tables(spec, password=""), _template("insert").template, sorted(jars)]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def build(spec: JobSpec, password: str, jars: Iterable[str] = (), definition: Definition | None = None) -> JobPlan:
+    """The plan of one run; `jars` are the names of the jars it is planned with. None defines it as this code would."""
+    definition = definition or define(spec)
+    run = {key: value for key, value in configuration(spec).items() if key.startswith(RUN_KEYS)}
+    run["pipeline.global-job-parameters"] = f"{FINGERPRINT}:{spec.fingerprint or fingerprint(definition, jars)}"
+    source = Template(definition.source).substitute(scan_range=_scan_range(spec))
+    name = urlencode({"ApplicationName": writer_name(spec)}).replace("'", "''")
+    sink = Template(definition.sink).substitute(application_name=name, password=literal(password))
+    return JobPlan({**definition.settings, **run}, (source, sink), definition.insert)
+
+
+def writer_name(spec: JobSpec) -> str:
+    """By which Postgres knows the run's sessions: `<job name>#<epoch>`, or the job's name for a run without a lease."""
+    return spec.job_name if spec.writer_epoch is None else f"{spec.job_name}#{spec.writer_epoch}"
 
 
 def configuration(spec: JobSpec) -> dict[str, str]:
@@ -155,22 +194,27 @@ def _target(spec: JobSpec) -> dict[str, str]:
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def _tables(spec: JobSpec, password: str) -> tuple[str, str]:
-    source = _template("source").substitute(
-        topic=literal(spec.topic),
-        bootstrap_servers=literal(spec.bootstrap_servers),
-        consumer_group=literal(spec.consumer_group),
-        scan_range=_scan_range(spec),
+def _source(spec: JobSpec) -> str:
+    return _template("source").safe_substitute(
+        topic=_escaped(literal(spec.topic)),
+        bootstrap_servers=_escaped(literal(spec.bootstrap_servers)),
+        consumer_group=_escaped(literal(spec.consumer_group)),
     )
-    sink = _template("sink").substitute(
-        jdbc_url=literal(_jdbc_url(spec)),
-        table=literal(spec.table),
-        jdbc_user=literal(spec.jdbc_user),
-        password=literal(password),
+
+
+def _sink(spec: JobSpec) -> str:
+    return _template("sink").safe_substitute(
+        jdbc_url=_escaped(literal(_jdbc_url(spec)))[:-1] + "&$application_name'",
+        table=_escaped(literal(spec.table)),
+        jdbc_user=_escaped(literal(spec.jdbc_user)),
         flush_rows=literal(str(spec.sink_flush_rows)),
         flush_interval=literal(f"{spec.sink_flush_interval_ms} ms"),
     )
-    return source, sink
+
+
+def _escaped(text: str) -> str:
+    """For a template that is filled in once more."""
+    return text.replace("$", "$$")
 
 
 def _scan_range(spec: JobSpec) -> str:
@@ -181,6 +225,8 @@ def _scan_range(spec: JobSpec) -> str:
         options |= {
             "scan.bounded.mode": "specific-offsets",
             "scan.bounded.specific-offsets": _offsets(spec.end_offsets),
+            # A replay must not move the group, whose offsets are the stream's.
+            "properties.commit.offsets.on.checkpoint": "false",
         }
     return ",\n    ".join(f"{literal(key)} = {literal(value)}" for key, value in options.items())
 
@@ -191,7 +237,8 @@ def _offsets(offsets: Mapping[int, int]) -> str:
 
 def _jdbc_url(spec: JobSpec) -> str:
     address, _, query = spec.jdbc_url.partition("?")
-    options = {**JDBC_DEFAULTS, "ApplicationName": spec.job_name, **dict(parse_qsl(query)), **JDBC_REQUIRED}
+    options = {**JDBC_DEFAULTS, **dict(parse_qsl(query)), **JDBC_REQUIRED}
+    options.pop("ApplicationName", None)  # the run's own, by which the writer lease knows it
     return f"{address}?{urlencode(options)}"
 
 

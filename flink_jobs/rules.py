@@ -54,6 +54,9 @@ RULES: Final[Mapping[str, Callable[[JobSpec], bool]]] = {
     "job_name, bootstrap_servers, topic, consumer_group, jdbc_user and password_file must not be empty": lambda s: all(
         (s.job_name, s.bootstrap_servers, s.topic, s.consumer_group, s.jdbc_user, s.password_file)
     ),
+    "job_name must have at most 50 letters, digits, dots, dashes and underscores": lambda s: bool(
+        re.fullmatch(r"[\w.-]{1,50}", s.job_name, re.ASCII)
+    ),
     "jdbc_url must start with jdbc:postgresql:// and hold neither user nor password": lambda s: (
         s.jdbc_url.startswith("jdbc:postgresql://") and not re.search(r"[?&](user|password)=", s.jdbc_url)
     ),

@@ -25,9 +25,12 @@ class JobSpec:
     `rest_address` and `rest_port` None: an embedded cluster within the client, for trying things out in an IDE.
     `jars`: connector jars to ship with the job; empty when the cluster has them in its own lib folder.
     `job_id`: 32 hexadecimal digits; a cluster that already ran a job of this id refuses a second.
+    `writer_epoch`: number of the lease under which the run writes; None for a table that asks for none.
+    `definition_file`: JSON of the `builder.Definition` to run; None: the one of this code and these settings.
+    `fingerprint`: by which the run is known; None: computed from definition and jars.
     `restore_path`: checkpoint or savepoint to resume from; None starts from the group's offsets, or else the earliest.
     `start_offsets`, `end_offsets`: by partition, first offset to read and first not to read. Given both, the job reads
-    that range and finishes, which is how a range is replayed.
+    that range, commits no offsets and finishes, which is how a range is replayed.
     `password_file`: mode 0600, holds the password of `jdbc_user`; a trailing newline is ignored.
     `client_*`: where the submitting JVM is found, with which jars it plans, and where it logs. None: PyFlink's own.
     """
@@ -53,6 +56,9 @@ class JobSpec:
     rest_port: int | None = None
     jars: tuple[str, ...] = ()
     job_id: str | None = None
+    writer_epoch: int | None = None
+    definition_file: str | None = None
+    fingerprint: str | None = None
     restore_path: str | None = None
     start_offsets: Mapping[int, int] | None = None
     end_offsets: Mapping[int, int] | None = None

@@ -8,10 +8,13 @@ from orchestration.defs import (
     alerts,
     checks,
     dead_letters,
+    heal,
     hourly,
     jobs,
     ledger,
+    lifecycle,
     provisioning,
+    replay,
     resources,
     schedules,
     sensors,
@@ -26,12 +29,16 @@ def defs() -> dg.Definitions:
     settings = load_settings()
     return dg.Definitions(
         assets=[
-            asset for room in (provisioning, streaming, ledger, dead_letters, hourly) for asset in room.assets(settings)
+            asset
+            for room in (provisioning, streaming, ledger, dead_letters, hourly, replay)
+            for asset in room.assets(settings)
         ],
-        asset_checks=[check for room in (checks, ledger, dead_letters, hourly) for check in room.checks(settings)],
-        jobs=[*jobs.jobs(), *ledger.jobs(), *dead_letters.jobs()],
+        asset_checks=[
+            check for room in (checks, heal, ledger, dead_letters, hourly) for check in room.checks(settings)
+        ],
+        jobs=[*jobs.jobs(), *lifecycle.jobs(), *replay.jobs(), *ledger.jobs(), *dead_letters.jobs()],
         schedules=[*schedules.schedules(settings), *ledger.schedules(settings)],
-        sensors=[sensor for room in (sensors, ledger, hourly, alerts) for sensor in room.sensors(settings)],
+        sensors=[sensor for room in (sensors, heal, ledger, hourly, alerts) for sensor in room.sensors(settings)],
         resources=resources.resources(settings),
         executor=dg.in_process_executor,
     )

@@ -1,11 +1,12 @@
-"""The verbs: provision, launch, stop. Each is an op of its own; the assets wrap them, and jobs reuse them."""
+"""The verbs: provision, launch, stop. Each is an op of its own; the assets wrap them, and jobs reuse them.
+
+Those of the Flink job are in `lifecycle_ops`, those of the ledger in `ledger_ops`.
+"""
 
 from collections.abc import Sequence
 
 import dagster as dg
 
-from orchestration import streaming_job
-from orchestration.flink.resource import FlinkResource
 from orchestration.resources.kafka import KafkaResource, TopicSpec
 from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.producer import ProducerReport, ProducerResource, ProducerSpec
@@ -69,33 +70,6 @@ def provision_table(context: dg.OpExecutionContext, postgres: PostgresResource) 
 
 @dg.op(
     out=NOTHING,
-    ins={"events_topic": dg.In(dg.Nothing), "events_table": dg.In(dg.Nothing)},
-    retry_policy=RETRY,
-    description="Adopt the running Flink job, or submit it from the newest restore point.",
-)
-def ensure_streaming_job(
-    context: dg.OpExecutionContext, flink: FlinkResource, postgres: PostgresResource
-) -> dg.Output[None]:
-    """Metadata: the job, how it came to run, and where it was restored from."""
-    settings = load_settings()
-    ensured = streaming_job.ensure_running(settings, flink, postgres)
-    context.log.info(f"{ensured.action} job {ensured.job_id}, restored from {ensured.restored_from or 'nothing'}")
-    return dg.Output(
-        None,
-        metadata={
-            "action": ensured.action,
-            "job_id": ensured.job_id,
-            "restored_from": ensured.restored_from or "committed offsets",
-            "parallelism": settings.flink_parallelism,
-            "checkpoint_interval_s": settings.checkpoint_interval_ms / 1000,
-            "fingerprint": streaming_job.current_fingerprint(settings),
-            "flink_ui": dg.MetadataValue.url(flink.ui_url(ensured.job_id)),
-        },
-    )
-
-
-@dg.op(
-    out=NOTHING,
     # The table too: with a wrong one nothing is produced that could not land.
     ins={"events_topic": dg.In(dg.Nothing), "events_table": dg.In(dg.Nothing)},
     retry_policy=RETRY,
@@ -142,18 +116,3 @@ def stop_producers(context: dg.OpExecutionContext, producer: ProducerResource) -
     stopped = producer.stop_all()
     context.log.info(f"stopped {len(stopped)} producers: {', '.join(stopped) or 'none was running'}")
     return dg.Output(None, metadata={"stopped": len(stopped)})
-
-
-@dg.op(
-    out=NOTHING,
-    ins={"producers_stopped": dg.In(dg.Nothing)},
-    description="Stop the Flink job with a savepoint, from which the next start resumes.",
-)
-def stop_streaming_job(context: dg.OpExecutionContext, flink: FlinkResource, postgres: PostgresResource) -> None:
-    """Logs the job and its savepoint, or that no job was running."""
-    stopped = streaming_job.stop(load_settings(), flink, postgres)
-    if stopped is None:
-        context.log.info("no job was running")
-    else:
-        kept = stopped.savepoint_path or f"its last checkpoint, for it took no savepoint: {stopped.no_savepoint}"
-        context.log.info(f"stopped job {stopped.job_id}; the next start resumes from {kept}")

@@ -43,8 +43,10 @@ class Settings(BaseSettings):
 
     stack_dir: Path = REPOSITORY / ".stack"
 
-    # Kafka
+    # Kafka; `flink_…` and `producer_…` are for where those see the servers under other addresses than Dagster does
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    flink_kafka_bootstrap_servers: str | None = None
+    producer_kafka_bootstrap_servers: str | None = None
     kafka_topic: str = "topic_splitpay"
     kafka_partitions: Positive = 4
     kafka_replication_factor: Positive = 1
@@ -54,6 +56,8 @@ class Settings(BaseSettings):
     # Postgres
     postgres_host: str = "127.0.0.1"
     postgres_port: Port = 5432
+    flink_postgres_host: str | None = None
+    flink_postgres_port: Port | None = None
     postgres_database: str = "pi3db"
     postgres_owner: str = "pi3_owner"
     postgres_writer: str = "pi3_writer"
@@ -87,6 +91,12 @@ class Settings(BaseSettings):
     heartbeat_interval_s: Positive = 15
     health_check_cron: str = "*/5 * * * *"
     landing_patience_s: Positive = 20
+    upgrade_limit_s: Positive = 60
+    recovery_attempts: Positive = 5
+    recovery_backoff_s: Positive = 5  # after the first attempt; then twice as long each time, at most 120
+    savepoint_cron: str = "0 */6 * * *"
+    savepoints_kept: Positive = 5
+    session_report_s: Positive = 30
     dagster_url: str = "http://127.0.0.1:3000"
     ledger_interval_s: Positive = 10
     ledger_budget_s: Positive = 10
@@ -96,6 +106,7 @@ class Settings(BaseSettings):
     dead_letter_share_error: Annotated[float, Field(ge=0, le=1)] = 0.5
     alert_webhook_url: SecretStr = SecretStr("")  # empty: alerts go to the log alone
     alert_interval_s: Positive = 15
+    alert_settle_s: Annotated[int, Field(ge=0)] = 60  # a check that flaps within it alerts once
     hourly_start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{2}:00$")] = "2026-01-01-00:00"
     hourly_grace_s: Positive = 60
     hourly_window_h: Positive = 48

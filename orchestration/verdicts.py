@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from enum import Enum
+from typing import Final
 
 Number = int | float | str
+# Metadata of a verdict that says nothing, because a server was out of reach.
+UNKNOWN: Final = "unknown"
 
 
 class Severity(str, Enum):
@@ -34,6 +38,16 @@ class CheckpointFacts:
     last_completed_age_s: float | None
     job_age_s: float
     failed_since_completed: int
+
+
+def unknown(error: object) -> Verdict:
+    """A server is out of reach: that is no verdict on what it would have said."""
+    return Verdict(False, f"unknown: {error}", Severity.WARN, {UNKNOWN: "true"})
+
+
+def stopped_on_purpose(since_s: float) -> Verdict:
+    """Of a job that is wanted stopped since then (Unix time), nothing is expected."""
+    return Verdict(True, f"the job is stopped on purpose since {utc(since_s)}", metadata={"desired": "stopped"})
 
 
 def rows_landing(lag: int, advanced: int, watched_s: float) -> Verdict:
@@ -100,3 +114,37 @@ def no_restart_storm(restarts_in_window: int | None, window_s: float, warn_at: i
         return Verdict(True, words, metadata=figures)
     severity = Severity.ERROR if restarts_in_window >= error_at else Severity.WARN
     return Verdict(False, f"{words}: see the job's exceptions in Flink's UI", severity, figures)
+
+
+def retention_ahead(
+    lag: int, left_s: float | None, retention_s: float, warn_share: float, error_share: float
+) -> Verdict:
+    """Kafka must keep what the job has still to read; `left_s` until it may remove the oldest such record.
+
+    None where that is not known. The shares are of the retention; below 0 it keeps everything.
+    """
+    figures: dict[str, Number] = {"lag": lag}
+    if retention_s < 0 or lag == 0:
+        words = "nothing waits to be read" if lag == 0 else "the topic keeps its records for ever"
+        return Verdict(True, words, metadata=figures)
+    if left_s is None:
+        return unknown("the timestamp of the oldest record that waits could not be read; see kafka.log")
+    figures["days_left"] = round(left_s / 86_400, 3)
+    words = f"{lag:,} records wait, and Kafka keeps the oldest of them for {seconds(max(0.0, left_s))} more"
+    if left_s > warn_share * retention_s:
+        return Verdict(True, words, metadata=figures)
+    severity = Severity.WARN if left_s > error_share * retention_s else Severity.ERROR
+    return Verdict(False, f"{words}: let the job catch up, or raise the topic's retention.ms", severity, figures)
+
+
+def utc(at_s: float) -> str:
+    """A moment (Unix time) for a person."""
+    return datetime.fromtimestamp(at_s, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def seconds(span_s: float) -> str:
+    """A span of time for a person: `12 s`, `5 min`, `3.2 h`, `2.5 days`."""
+    for limit_s, unit_s, form in ((120, 1, "{:.0f} s"), (7_200, 60, "{:.0f} min"), (172_800, 3_600, "{:.1f} h")):
+        if span_s < limit_s:
+            return form.format(span_s / unit_s)
+    return f"{span_s / 86_400:.1f} days"

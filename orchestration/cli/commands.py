@@ -66,6 +66,7 @@ def status() -> int:
     for state in states:
         uptime = f"{time.time() - state.started_at:8.0f} s  pid {state.pid}" if state.pid else ""
         print(f"{state.name:20} {state.state:9} {uptime}")
+    _print_health(settings)
     _print_counts(read_counts(settings))
     _print_addresses(settings)
     return 0
@@ -129,6 +130,16 @@ def _print_counts(counts: Counts) -> None:
     print(f"\n{'partition':>9}" + "".join(f" {column:>11}" for column in columns))
     for row in [*counts.partitions, counts.total]:
         print(f"{row.name:>9}" + "".join(f" {getattr(row, column):11,}" for column in columns))
+
+
+def _print_health(settings: Settings) -> None:
+    try:
+        verdict = DagsterApi(settings.dagster_url).latest_verdict("streaming_job", "stream_healthy")
+    except Pi3Error as error:
+        print(f"\nhealth: unknown ({error})")
+        return
+    if verdict is not None:
+        print(f"\n{'ok' if verdict.passed else verdict.severity}: {verdict.description}")
 
 
 def _print_verdicts(verdicts: tuple[CheckVerdict, ...]) -> None:

@@ -71,6 +71,13 @@ query Materializations($key: AssetKeyInput!, $limit: Int!) {
   }
 }"""
 
+LATEST_VERDICT = """
+query LatestVerdict($key: AssetKeyInput!, $check: String!) {
+  assetCheckExecutions(assetKey: $key, checkName: $check, limit: 10) {
+    evaluation { checkName success severity description assetKey { path } }
+  }
+}"""
+
 
 @dataclass(frozen=True)
 class CheckVerdict:
@@ -179,6 +186,11 @@ class DagsterApi:
         """Numeric metadata of the newest materializations, the newest first."""
         answer = self._ask(MATERIALIZATIONS, {"key": {"path": asset.split("/")}, "limit": limit})["assetOrError"]
         return [_numbers(entry["metadataEntries"]) for entry in answer.get("assetMaterializations", [])]
+
+    def latest_verdict(self, asset: str, check: str) -> CheckVerdict | None:
+        """The newest verdict of a check, None if there is none among its last executions."""
+        answer = self._ask(LATEST_VERDICT, {"key": {"path": asset.split("/")}, "check": check})["assetCheckExecutions"]
+        return next((_verdict(execution["evaluation"]) for execution in answer if execution["evaluation"]), None)
 
     def run_url(self, run_id: str) -> str:
         """The run's page in the UI."""

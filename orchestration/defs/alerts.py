@@ -1,5 +1,6 @@
 """The alert sensor: reads the results of asset checks, since a failed check does not fail a run."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
@@ -11,6 +12,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from orchestration.errors import TransientError
 from orchestration.ledger import alerts
 from orchestration.settings import Settings
+from orchestration.verdicts import UNKNOWN
 
 # Executions of one check that a tick looks back at: enough for a quarter of an hour of a webhook that is down. Beyond
 # that a check that failed and recovered within the outage is not told; its latest state always is.
@@ -29,7 +31,8 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         known = alerts.from_cursor(context.cursor)
         keys = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
-        found = list(executions(context.instance, keys, known))
+        history = executions(context.instance, keys, known)
+        found = alerts.settled(known, history, time.time(), settings.alert_settle_s)
         changed = alerts.changes(known, found)
         told, problem = _tell(context, settings, changed)
         # What is left untold stays unknown, with whatever came after it.
@@ -86,6 +89,8 @@ def _records_since(
 
 def _outcome(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> tuple[alerts.State | None, str]:
     evaluation = record.evaluation if record.status in COMPLETED else None
+    if evaluation is not None and UNKNOWN in evaluation.metadata:
+        return None, "a server was out of reach, which stream_healthy tells"
     if evaluation is not None:
         state = alerts.State.PASSED if evaluation.passed else alerts.State(evaluation.severity.value)
         return state, evaluation.description or "no description"

@@ -5,7 +5,7 @@ import time
 import dagster as dg
 
 from orchestration import ledger_ops
-from orchestration.defs.checks import as_result
+from orchestration.defs.checks import judged
 from orchestration.defs.jobs import MAX_RUNTIME
 from orchestration.defs.provisioning import common
 from orchestration.ledger import verdicts
@@ -34,15 +34,21 @@ def assets(settings: Settings) -> list[dg.AssetSpec]:
 def checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """`dead_letter_share`: a bad deployment must shout; `letters_kept`: no letter may vanish."""
 
+    def judge_share(instance: dg.DagsterInstance, postgres: PostgresResource) -> Verdict:
+        now = verdicts.tally(read_standing(postgres, settings.kafka_topic).totals.values())
+        return share_since(instance, settings, now)
+
+    def judge_kept(postgres: PostgresResource) -> Verdict:
+        deleted = read_deleted(postgres, settings.kafka_topic, settings.dead_letter_window_s)
+        return verdicts.letters_kept(deleted, settings.dead_letter_window_s)
+
     @dg.asset_check(asset=DEAD_LETTERS, description="Few of the events audited lately are dead letters.")
     def dead_letter_share(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
-        now = verdicts.tally(read_standing(postgres, settings.kafka_topic).totals.values())
-        return as_result(share_since(context.instance, settings, now))
+        return judged(lambda: judge_share(context.instance, postgres))
 
     @dg.asset_check(asset=DEAD_LETTERS, description="No dead letter was deleted lately.")
     def letters_kept(postgres: PostgresResource) -> dg.AssetCheckResult:
-        deleted = read_deleted(postgres, settings.kafka_topic, settings.dead_letter_window_s)
-        return as_result(verdicts.letters_kept(deleted, settings.dead_letter_window_s))
+        return judged(lambda: judge_kept(postgres))
 
     return [dead_letter_share, letters_kept]
 

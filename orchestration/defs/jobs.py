@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration import ops
+from orchestration import lifecycle_ops, ops
 
 # A run that was killed with its code server would stay STARTED for ever.
 MAX_RUNTIME = {"dagster/max_runtime": "900"}
@@ -27,7 +27,7 @@ health_check = dg.define_asset_job(
 @dg.job(description="Stop the Flink job with a savepoint; the next start resumes from it.", tags=MAX_RUNTIME)
 def stop_pipeline() -> None:
     """Producers first, so that what they have sent is still read; then the Flink job, with a savepoint."""
-    ops.stop_streaming_job(ops.stop_producers())
+    lifecycle_ops.stop_streaming_job(ops.stop_producers())
 
 
 def jobs() -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:

@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration import ledger_ops, ledger_report
-from orchestration.defs.checks import as_result
+from orchestration.defs.checks import judged
 from orchestration.defs.dead_letters import share_since
 from orchestration.defs.jobs import MAX_RUNTIME
 from orchestration.defs.provisioning import AFTER, common
@@ -133,32 +133,41 @@ def checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """What the ledger proves; each is judged from its tables, whoever ran the last pass."""
     topic = settings.kafka_topic
 
-    @dg.asset_check(asset=LEDGER, description="No offset is LOST, none was removed before the job could read it.")
-    def nothing_lost(postgres: PostgresResource) -> dg.AssetCheckResult:
+    def judge_lost(postgres: PostgresResource) -> Verdict:
         found = read_standing(postgres, topic)
-        return as_result(verdicts.nothing_lost(found.totals, found.lost, found.gone))
+        return verdicts.nothing_lost(found.totals, found.lost, found.gone)
 
-    @dg.asset_check(asset=LEDGER, description="landed + superseded + dead + gone + LOST = all offsets, per partition.")
-    def offsets_balance(postgres: PostgresResource) -> dg.AssetCheckResult:
-        return as_result(verdicts.offsets_balance(read_standing(postgres, topic).totals))
-
-    @dg.asset_check(asset=LEDGER, description="What the job has committed is audited soon afterwards.")
-    def audit_keeps_up(kafka: KafkaResource, postgres: PostgresResource) -> dg.AssetCheckResult:
+    def judge_backlog(kafka: KafkaResource, postgres: PostgresResource) -> Verdict:
         committed = kafka.committed(settings.kafka_consumer_group, topic)
         begins = {number: span.begin for number, span in kafka.offsets(topic).items()}
         found = read_standing(postgres, topic)
         backlog = found.backlog(committed, begins)
-        return as_result(verdicts.audit_keeps_up(backlog, found.audited_age_s, settings.landing_patience_s))
+        return verdicts.audit_keeps_up(backlog, found.audited_age_s, settings.landing_patience_s)
+
+    def judge_produced(kafka: KafkaResource, producer: ProducerResource) -> Verdict:
+        acknowledged = producer.acknowledged()
+        ends = {number: span.end for number, span in kafka.offsets(topic).items()}
+        return verdicts.produced_equals_acknowledged(acknowledged, ends)
+
+    @dg.asset_check(asset=LEDGER, description="No offset is LOST, none was removed before the job could read it.")
+    def nothing_lost(postgres: PostgresResource) -> dg.AssetCheckResult:
+        return judged(lambda: judge_lost(postgres))
+
+    @dg.asset_check(asset=LEDGER, description="landed + superseded + dead + gone + LOST = all offsets, per partition.")
+    def offsets_balance(postgres: PostgresResource) -> dg.AssetCheckResult:
+        return judged(lambda: verdicts.offsets_balance(read_standing(postgres, topic).totals))
+
+    @dg.asset_check(asset=LEDGER, description="What the job has committed is audited soon afterwards.")
+    def audit_keeps_up(kafka: KafkaResource, postgres: PostgresResource) -> dg.AssetCheckResult:
+        return judged(lambda: judge_backlog(kafka, postgres))
 
     @dg.asset_check(asset=LEDGER, description="The last deep audit found every row to be what its record says.")
     def deep_audit_clean(postgres: PostgresResource) -> dg.AssetCheckResult:
-        return as_result(verdicts.deep_audit_clean(read_deep_audit(postgres, topic)))
+        return judged(lambda: verdicts.deep_audit_clean(read_deep_audit(postgres, topic)))
 
     @dg.asset_check(asset=PRODUCER, description="Every event that was acknowledged to our producers has an offset.")
     def produced_equals_acknowledged(kafka: KafkaResource, producer: ProducerResource) -> dg.AssetCheckResult:
-        acknowledged = producer.acknowledged()
-        ends = {number: span.end for number, span in kafka.offsets(topic).items()}
-        return as_result(verdicts.produced_equals_acknowledged(acknowledged, ends))
+        return judged(lambda: judge_produced(kafka, producer))
 
     return [nothing_lost, offsets_balance, audit_keeps_up, deep_audit_clean, produced_equals_acknowledged]
 

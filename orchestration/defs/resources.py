@@ -9,11 +9,12 @@ from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import Login, PostgresResource
 from orchestration.resources.producer import ProducerResource
 from orchestration.settings import REPOSITORY, Settings
+from orchestration.streaming_job import StreamingJob
 
 
 def resources(settings: Settings) -> dict[str, Any]:
     """The resources by the names under which ops, checks and sensors ask for them."""
-    return {
+    found: dict[str, Any] = {
         "kafka": KafkaResource(bootstrap_servers=settings.kafka_bootstrap_servers),
         "postgres": PostgresResource(
             host=settings.postgres_host,
@@ -28,7 +29,8 @@ def resources(settings: Settings) -> dict[str, Any]:
         "producer": ProducerResource(
             run_dir=str(settings.run_dir),
             working_dir=str(REPOSITORY),
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            bootstrap_servers=settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers,
             topic=settings.kafka_topic,
         ),
     }
+    return {**found, "stream": StreamingJob(settings, found["flink"], found["kafka"], found["postgres"])}

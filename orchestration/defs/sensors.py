@@ -1,14 +1,16 @@
 """Sensors: the heartbeat of the stream, and the end of producers."""
 
 import json
-import time
 
 import dagster as dg
 
 from orchestration import heartbeat
 from orchestration.defs.jobs import health_check
-from orchestration.defs.streaming import EVENTS
-from orchestration.errors import Pi3Error
+from orchestration.defs.streaming import EVENTS, STREAM_HEALTHY, STREAMING_JOB
+from orchestration.flink.resource import FlinkResource
+from orchestration.health.gather import Servers
+from orchestration.health.monitor import Examination, examine, tell
+from orchestration.ledger_report import evaluation
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.producer import ProducerReport, ProducerResource
@@ -26,20 +28,35 @@ def _heartbeat(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         minimum_interval_seconds=settings.heartbeat_interval_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Rows landed, lag per partition, rows per second and end-to-end latency, reported on `events`.",
+        description="Rows landed, lag per partition, rows per second, end-to-end latency and health, reported on "
+        "`events`; the check stream_healthy as soon as the cause of the stream's state changes.",
     )
     def heartbeat_sensor(
-        context: dg.SensorEvaluationContext, kafka: KafkaResource, postgres: PostgresResource
-    ) -> dg.SensorResult | dg.SkipReason:
+        context: dg.SensorEvaluationContext, flink: FlinkResource, kafka: KafkaResource, postgres: PostgresResource
+    ) -> dg.SensorResult:
+        examined = examine(context.instance, settings, Servers(flink, kafka, postgres))
+        if examined.news:
+            verdict = examined.diagnosis.verdict
+            context.instance.report_runless_asset_event(evaluation(STREAMING_JOB, STREAM_HEALTHY, verdict))
+            tell(context.instance, settings, examined)
         previous = heartbeat.Beat.from_cursor(context.cursor) if context.cursor else None
-        try:
-            beat, figures = heartbeat.take(settings, kafka, postgres, previous, time.time())
-        except Pi3Error as error:
-            return dg.SkipReason(f"unknown for now: {error}")
-        event = dg.AssetMaterialization if figures["new_rows"] else dg.AssetObservation
-        return dg.SensorResult(asset_events=[event(EVENTS, metadata=figures)], cursor=beat.to_cursor())
+        beat, figures = heartbeat.take(examined.facts, postgres, previous, settings.heartbeat_interval_s)
+        event = dg.AssetMaterialization if figures.get("new_rows") else dg.AssetObservation
+        metadata = {**figures, **_health(examined)}
+        return dg.SensorResult(
+            asset_events=[event(EVENTS, metadata=metadata)], cursor=beat.to_cursor() if beat else None
+        )
 
     return heartbeat_sensor
+
+
+def _health(examined: Examination) -> dict[str, dg.MetadataValue]:
+    diagnosis = examined.diagnosis
+    return {
+        "health": dg.MetadataValue.text(diagnosis.cause.value),
+        "health_since": dg.MetadataValue.timestamp(diagnosis.since_s),
+        "health_words": dg.MetadataValue.text(diagnosis.words),
+    }
 
 
 def _producer_ends() -> dg.SensorDefinition:
@@ -72,13 +89,14 @@ def verdict_sensor(context: dg.RunStatusSensorContext) -> None:
     """Report each verdict of the run once more, outside of any run.
 
     The UI calls a check "not evaluated" as soon as its asset is materialized again, which sensors do every few seconds
-    here; only a verdict that belongs to no run, like those materializations, stays in view.
+    here; only a verdict that belongs to no run, like those materializations, stays in view. Not stream_healthy: the
+    heartbeat tells it, and may have told a newer one meanwhile.
     """
     evaluated = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     records = context.instance.get_records_for_run(context.dagster_run.run_id, of_type=evaluated).records
     for record in records:
         event = record.event_log_entry.dagster_event
-        if event is not None:
+        if event is not None and event.asset_check_evaluation_data.check_name != STREAM_HEALTHY:
             context.instance.report_runless_asset_event(event.asset_check_evaluation_data)
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration import ops
+from orchestration import lifecycle_ops
 from orchestration.defs.provisioning import AFTER, common
 from orchestration.settings import Settings
 
 STREAMING_JOB = dg.AssetKey("streaming_job")
 EVENTS = dg.AssetKey("events")
+# The check of `streaming_job` that names the cause of the stream's state.
+STREAM_HEALTHY = "stream_healthy"
 
 
 def assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -20,11 +22,12 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         **common("streaming", {"flink", "sql"}),
         ins={"events_topic": AFTER, "events_table": AFTER},
         description="The Flink job. Materialise to ensure that it runs: a healthy one is adopted, a missing one is "
-        "submitted from its newest restore point; never is there a second.",
+        "submitted from its newest restore point, one of another version is upgraded, or rolled back to if the new one "
+        "does not prove itself; never is there a second.",
         metadata={"flink_ui": dg.MetadataValue.url(settings.flink_rest_url), "job_name": settings.flink_job_name},
     )
     def streaming_job(events_topic: Any, events_table: Any) -> Any:  # noqa: ANN401 - composed by dagster
-        return ops.ensure_streaming_job(events_topic=events_topic, events_table=events_table)
+        return lifecycle_ops.ensure_streaming_job(events_topic=events_topic, events_table=events_table)
 
     events = dg.AssetSpec(
         EVENTS,

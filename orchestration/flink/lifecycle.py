@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, TypeVar
 
 from orchestration.errors import Pi3Error
@@ -17,8 +19,20 @@ from orchestration.flink.errors import (
     RestoreFailed,
     SubmitFailed,
 )
-from orchestration.flink.identity import Adopt, Ambiguous, Await, KnownJob, Replace, decide, next_job_id
-from orchestration.flink.restore import newest_usable, restore_points
+from orchestration.flink.identity import (
+    Adopt,
+    Ambiguous,
+    Await,
+    Claim,
+    Decision,
+    Evict,
+    KnownJob,
+    Replace,
+    Submit,
+    decide,
+    next_job_id,
+)
+from orchestration.flink.restore import RestorePoint, newest_usable, restore_points
 from orchestration.flink.types import ENDING, JobSummary, SavepointStatus
 
 T = TypeVar("T")
@@ -63,23 +77,49 @@ class Lifecycle:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
 
-    def ensure_running(self, name: str, fingerprint: str, submit: Submitter) -> Ensured:
+    def look(self, claim: Claim) -> Decision:
+        """See `FlinkResource.look`."""
+        return decide(self._known(claim.name), claim)
+
+    def ensure_running(self, claim: Claim, submit: Submitter, since: datetime | None = None) -> Ensured:
         """See `FlinkResource.ensure_running`."""
-        decision = decide(self._known(name), name, fingerprint)
-        match decision:
-            case Ambiguous(jobs):
-                raise AmbiguousJob(
-                    f"{len(jobs)} jobs named {name} run ({', '.join(job.summary.id for job in jobs)}): "
-                    f"cancel all but one in Flink's UI, {self.client.rest_url}"
-                )
-            case Adopt(job):
-                return Ensured(self._until_healthy(job.summary.id).id, "adopted")
-            case Await(job):
-                self._until_ended(job.summary.id)
-                return self.ensure_running(name, fingerprint, submit)
-            case Replace(job):
-                self._stop_job(job.summary)
-        return self._start(name, fingerprint, submit)
+        while True:
+            match self.look(claim):
+                case Submit():
+                    return self._start(claim, submit, restore_points(self.state_uri, since))
+                case Adopt(job):
+                    return Ensured(self._until_healthy(job.summary.id).id, "adopted")
+                case Await(job):
+                    self._until_ended(job.summary.id)
+                case Evict(jobs):
+                    for job in jobs:
+                        self.cancel(job.summary.id)
+                case Replace(job):
+                    self._stop_job(job.summary)
+                case Ambiguous(jobs):
+                    raise AmbiguousJob(
+                        f"{len(jobs)} jobs named {claim.name} run ({', '.join(job.summary.id for job in jobs)}): "
+                        f"cancel all but one in Flink's UI, {self.client.rest_url}"
+                    )
+
+    def start_from(self, claim: Claim, submit: Submitter, restore_path: str) -> Ensured:
+        """See `FlinkResource.start_from`."""
+        job_id = self._submit(claim, restore_path, submit)
+        return Ensured(self._until_healthy(job_id).id, "submitted", restore_path)
+
+    def cancel(self, job_id: str) -> None:
+        """See `FlinkResource.cancel`."""
+        with suppress(FlinkRejected):  # it has ended meanwhile, or is unknown: the next line judges
+            self.client.cancel(job_id)
+        self._until_ended(job_id)
+
+    def savepoint(self, job_id: str) -> str:
+        """See `FlinkResource.savepoint`."""
+        request = self.client.trigger_savepoint(job_id, self._savepoints)
+        status = self._until_saved(job_id, request)
+        if status.location is None:
+            raise FlinkRejected(f"job {job_id} took no savepoint: {status.failure or 'no reason given'}")
+        return status.location
 
     def stop(self, name: str) -> Stopped | None:
         """See `FlinkResource.stop`."""
@@ -97,14 +137,13 @@ class Lifecycle:
         except FlinkNotFound:  # ended since it was listed
             return None
 
-    def _start(self, name: str, fingerprint: str, submit: Submitter) -> Ensured:
+    def _start(self, claim: Claim, submit: Submitter, points: Sequence[RestorePoint]) -> Ensured:
         unreadable: set[str] = set()
-        points = restore_points(self.state_uri)
         while True:
             point = newest_usable(points, unreadable)
             restore_path = point.path if point else None
             try:
-                job_id = self._submit(name, fingerprint, restore_path, submit)
+                job_id = self._submit(claim, restore_path, submit)
             except RestoreFailed:
                 # An older point only means to read more again. Without any there is no telling what would be lost.
                 if restore_path is None or newest_usable(points, {*unreadable, restore_path}) is None:
@@ -114,36 +153,34 @@ class Lifecycle:
                 self._until_healthy(job_id)
                 return Ensured(job_id, "submitted", restore_path, tuple(sorted(unreadable)))
 
-    def _submit(self, name: str, fingerprint: str, restore_path: str | None, submit: Submitter) -> str:
-        past = (job.id for job in self.client.jobs() if job.name == name)
-        job_id = next_job_id(name, fingerprint, restore_path, past)
+    def _submit(self, claim: Claim, restore_path: str | None, submit: Submitter) -> str:
+        past = (job.id for job in self.client.jobs() if job.name == claim.name)
+        job_id = next_job_id(claim, restore_path, past)
         try:
             return submit(restore_path, job_id)
         except SubmitFailed:
             # The job may have got there although its submitter failed, or another caller was first.
-            if job_id not in {job.id for job in self.client.active_jobs(name)}:
+            if job_id not in {job.id for job in self.client.active_jobs(claim.name)}:
                 raise
             return job_id
+
+    @property
+    def _savepoints(self) -> str:
+        return f"{self.state_uri.rstrip('/')}/savepoints"
 
     def _stop_job(self, job: JobSummary) -> Stopped:
         savepoint, reason = None, f"the job was {job.state}"
         if job.healthy:
             try:
-                request = self.client.stop_with_savepoint(job.id, f"{self.state_uri.rstrip('/')}/savepoints")
+                request = self.client.stop_with_savepoint(job.id, self._savepoints)
                 status = self._until_saved(job.id, request)
                 savepoint, reason = status.location, status.failure or "no reason given"
             except (FlinkRejected, FlinkTimeout) as error:
                 reason = str(error)
         if savepoint is None and job.state not in ENDING:
-            self._cancel(job.id)
+            self.cancel(job.id)
         self._until_ended(job.id)
         return Stopped(job.id, savepoint, None if savepoint else reason)
-
-    def _cancel(self, job_id: str) -> None:
-        try:
-            self.client.cancel(job_id)
-        except FlinkRejected:  # it has ended meanwhile, or is unknown: `_until_ended` judges
-            return
 
     def _until_saved(self, job_id: str, request_id: str) -> SavepointStatus:
         def saved() -> SavepointStatus | None:

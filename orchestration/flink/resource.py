@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import dagster as dg
 from pydantic import Field
 
 from orchestration.flink.client import FlinkClient
+from orchestration.flink.identity import Claim, Decision
 from orchestration.flink.lifecycle import Ensured, Lifecycle, Stopped, Submitter
 
-__all__ = ["Ensured", "FlinkResource", "Stopped", "Submitter"]
+__all__ = ["Claim", "Decision", "Ensured", "FlinkResource", "Stopped", "Submitter"]
 
 
 class FlinkResource(dg.ConfigurableResource[FlinkClient]):
@@ -29,13 +32,22 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
         """The job's page in Flink's UI."""
         return f"{self.rest_url.rstrip('/')}/#/job/running/{job_id}/overview"
 
-    def ensure_running(self, name: str, fingerprint: str, submit: Submitter) -> Ensured:
+    def look(self, claim: Claim) -> Decision:
+        """What `ensure_running` would do first.
+
+        Raises:
+            FlinkUnreachable: try again.
+        """
+        return self._lifecycle().look(claim)
+
+    def ensure_running(self, claim: Claim, submit: Submitter, since: datetime | None = None) -> Ensured:
         """Return once exactly one job of this name and fingerprint runs with all its tasks.
 
-        A job of the same fingerprint is adopted, one of another is stopped with a savepoint; where none is left,
-        `submit(restore_path, job_id)` is called with the newest restore point (None: a fresh start) and with the id
-        that the new job must have, and returns the id that it has. When it raises RestoreFailed the next older point is
-        tried; a job that has restore points is never started without one.
+        A job of the same fingerprint is adopted, one of another is stopped with a savepoint, one that does not hold the
+        lease is cancelled; where none is left, `submit(restore_path, job_id)` is called with the newest restore point
+        (None: a fresh start) and with the id that the new job must have, and returns the id that it has. When it raises
+        RestoreFailed the next older point is tried; a job that has restore points is never started without one.
+        `since` counts only points that are younger.
 
         Callers must not run this or `stop` at the same time for one name. Should they, both compute the same
         `job_id`, and Flink refuses the second submission.
@@ -44,7 +56,11 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
             FlinkUnreachable, FlinkTimeout, SubmitFailed: try again (RestoreFailed: repair or remove the point named).
             AmbiguousJob, FlinkRejected, SubmitRejected: somebody has to look; the message says at what.
         """
-        return self._lifecycle().ensure_running(name, fingerprint, submit)
+        return self._lifecycle().ensure_running(claim, submit, since)
+
+    def start_from(self, claim: Claim, submit: Submitter, restore_path: str) -> Ensured:
+        """Start a job, of which none may run, from just this restore point; raises what `ensure_running` does."""
+        return self._lifecycle().start_from(claim, submit, restore_path)
 
     def stop(self, name: str) -> Stopped | None:
         """Stop the job with a savepoint; None if none was active. On return no job of this name is active.
@@ -55,6 +71,23 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
             FlinkUnreachable, FlinkTimeout: the job may still run; try again.
         """
         return self._lifecycle().stop(name)
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job, and return when it has ended; its retained checkpoints stay.
+
+        Raises:
+            FlinkUnreachable, FlinkTimeout: the job may still run; try again.
+        """
+        self._lifecycle().cancel(job_id)
+
+    def savepoint(self, job_id: str) -> str:
+        """Take a savepoint of a job that goes on; returns its URI.
+
+        Raises:
+            FlinkRejected: the job does not run, or the savepoint failed.
+            FlinkUnreachable, FlinkTimeout: try again.
+        """
+        return self._lifecycle().savepoint(job_id)
 
     def _lifecycle(self) -> Lifecycle:
         return Lifecycle(self.client, self.state_uri, self.start_timeout_s, self.stop_timeout_s)

@@ -16,8 +16,14 @@ from orchestration.flink.errors import RestoreFailed, SubmitFailed, SubmitReject
 EXIT_CODES: Final[Mapping[int, type[Pi3Error]]] = {2: SubmitRejected, 3: RestoreFailed}
 
 
-def submit(argv: Sequence[str], env: Mapping[str, str], timeout_s: float, cwd: str | None = None) -> str:
-    """The id of the submitted job.
+def submit(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    timeout_s: float,
+    cwd: str | None = None,
+    inherited: Sequence[int] = (),
+) -> str:
+    """The id of the submitted job; the program also gets the file descriptors `inherited`.
 
     Raises:
         SubmitRejected: exit code 2; the message is the last line of the program's stderr.
@@ -26,7 +32,7 @@ def submit(argv: Sequence[str], env: Mapping[str, str], timeout_s: float, cwd: s
     """
     program = subprocess.Popen(
         list(argv), env=dict(env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        errors="replace", start_new_session=True,
+        errors="replace", start_new_session=True, pass_fds=tuple(inherited),
     )  # fmt: skip
     try:
         output, complaints = program.communicate(timeout=timeout_s)

@@ -122,7 +122,8 @@ class CheckpointStats:
     """Checkpoints of one run of a job; all of it starts anew when the JobManager restarts.
 
     `failed_since_completed` counts those failures after the latest completed one that Flink still remembers (the last
-    ten checkpoints, unless `web.checkpoints.history` says otherwise).
+    ten checkpoints, unless `web.checkpoints.history` says otherwise). `pending_since_ms`: when the oldest that is in
+    progress was triggered.
     """
 
     completed: int
@@ -133,6 +134,7 @@ class CheckpointStats:
     latest_failed: FailedCheckpoint | None
     failed_since_completed: int
     restored_path: str | None
+    pending_since_ms: int | None = None
 
     @classmethod
     def from_json(cls, raw: Json) -> CheckpointStats:
@@ -140,6 +142,7 @@ class CheckpointStats:
         counts, latest = raw["counts"], raw["latest"]
         completed = _completed(latest["completed"])
         last_id = completed.id if completed else 0
+        pending = [item["trigger_timestamp"] for item in raw["history"] if item["status"] == "IN_PROGRESS"]
         return cls(
             completed=counts["completed"],
             failed=counts["failed"],
@@ -149,18 +152,20 @@ class CheckpointStats:
             latest_failed=_failed(latest["failed"]),
             failed_since_completed=sum(item["status"] == "FAILED" and item["id"] > last_id for item in raw["history"]),
             restored_path=(latest["restored"] or {}).get("external_path"),
+            pending_since_ms=min(pending, default=None),
         )
 
 
 @dataclass(frozen=True)
 class JobException:
-    """One failure of a job; `message` is the first line of its root cause."""
+    """One failure of a job; `message` is the first line of its root cause, `causes` of the whole chain, root last."""
 
     name: str
     message: str
     at_ms: int
     task: str | None
     task_manager: str | None
+    causes: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, raw: Json) -> JobException:
@@ -171,6 +176,7 @@ class JobException:
             at_ms=raw["timestamp"],
             task=raw.get("taskName"),
             task_manager=raw.get("endpoint"),
+            causes=cause_chain(raw["stacktrace"]),
         )
 
 
@@ -196,8 +202,13 @@ class SavepointStatus:
 
 def root_cause(stacktrace: str) -> str:
     """The first line of the innermost cause of a Java stack trace."""
+    return cause_chain(stacktrace)[-1]
+
+
+def cause_chain(stacktrace: str) -> tuple[str, ...]:
+    """The first line of each exception in a Java stack trace, the root cause last; at least one."""
     heads = [line for line in stacktrace.splitlines() if line and not line.startswith(("\t", " ", "<", "End of"))]
-    return heads[-1].removeprefix("Caused by: ") if heads else stacktrace.strip()
+    return tuple(line.removeprefix("Caused by: ") for line in heads) or (stacktrace.strip(),)
 
 
 def _completed(raw: Json | None) -> Checkpoint | None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
+from typing import Final
 
 import requests
 
@@ -26,6 +27,9 @@ class State(str, Enum):
     WARN = "WARN"
     ERROR = "ERROR"
     NO_VERDICT = "no verdict"  # the run that should have evaluated the check failed before it did
+
+
+RANK: Final = {State.PASSED: 0, State.WARN: 1, State.NO_VERDICT: 2, State.ERROR: 3}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,38 @@ class Change:
 
     execution: Execution
     before: State
+
+
+def settled(
+    known: Mapping[str, Known], executions: Iterable[Execution], now_s: float, settle_s: float
+) -> list[Execution]:
+    """Less those that are better than before and have not stayed so for `settle_s`: what flaps is told once.
+
+    What gets worse counts at once. A check that was never seen is left as it is.
+    """
+    kept: list[Execution] = []
+    of_check: dict[str, list[Execution]] = {}
+    for execution in sorted(executions, key=lambda execution: execution.id):
+        of_check.setdefault(execution.check, []).append(execution)
+    for check, history in of_check.items():
+        former = known.get(check)
+        kept += _settled(former, history, now_s, settle_s) if former else history
+    return kept
+
+
+def _settled(former: Known, history: Iterable[Execution], now_s: float, settle_s: float) -> list[Execution]:
+    state, kept, better = former.state, list[Execution](), list[Execution]()
+    for execution in history:
+        if execution.id <= former.id:
+            continue
+        if RANK[execution.state] >= RANK[state]:
+            better.clear()
+        better.append(execution)
+        if RANK[execution.state] >= RANK[state] or execution.at_s - better[0].at_s >= settle_s:
+            kept += better
+            state = execution.state
+            better.clear()
+    return kept + better if better and now_s - better[0].at_s >= settle_s else kept
 
 
 def changes(known: Mapping[str, Known], executions: Iterable[Execution]) -> list[Change]:

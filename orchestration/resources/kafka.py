@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
@@ -90,6 +91,32 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
             ends = self._list_offsets(admin, partitions, "latest")
         return {partition: OffsetRange(begins[partition], ends[partition]) for partition in sorted(ends)}
 
+    def offsets_at(self, topic: str, moment: datetime) -> dict[int, int]:
+        """The first offset of each partition whose record is stamped at the moment or later; its end if there is none.
+
+        Raises:
+            ConfigurationError: the topic does not exist.
+            TransientError: Kafka is out of reach.
+        """
+        from confluent_kafka import TopicPartition
+
+        ends = {partition: span.end for partition, span in self.offsets(topic).items()}
+        moment_ms = max(0, int(moment.timestamp() * 1000))
+        with self._translated_errors(topic):
+            places = [TopicPartition(topic, partition) for partition in ends]
+            found = self._list_offsets(self._admin(), places, moment_ms)
+        return {partition: offset if offset >= 0 else ends[partition] for partition, offset in sorted(found.items())}
+
+    def retention_ms(self, topic: str) -> int:
+        """How long the topic keeps a record at least; -1 for ever.
+
+        Raises:
+            ConfigurationError: the topic does not exist.
+            TransientError: Kafka is out of reach.
+        """
+        with self._translated_errors(topic):
+            return int(self._topic_config(self._admin(), topic)["retention.ms"])
+
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Offsets that the consumer group committed; a partition without a commit is absent.
 
@@ -140,9 +167,12 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
             raise
 
     def _list_offsets(
-        self, admin: AdminClient, partitions: list[TopicPartition], position: Literal["earliest", "latest"]
+        self, admin: AdminClient, partitions: list[TopicPartition], position: Literal["earliest", "latest"] | int
     ) -> dict[int, int]:
-        wanted = dict.fromkeys(partitions, getattr(_admin_api().OffsetSpec, position)())
+        """`position`: a number is a timestamp in ms, and the offset is -1 where every record is older."""
+        kinds = _admin_api().OffsetSpec
+        spec = kinds.for_timestamp(position) if isinstance(position, int) else getattr(kinds, position)()
+        wanted = dict.fromkeys(partitions, spec)
         answers = admin.list_offsets(wanted, request_timeout=self.timeout_s)
         return {partition.partition: future.result().offset for partition, future in answers.items()}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg2
 import psycopg2.errors
@@ -23,6 +23,16 @@ from orchestration.resources.topics import OffsetRange
 __all__ = ["Latency", "Login", "MigrationReport", "PostgresResource", "Progress"]
 
 Role = Literal["owner", "writer", "reader", "auditor"]
+
+# A server that vanished without a word is given up after about 20 s; the kernel's own limits are a quarter of an hour
+# for what was sent, and two hours of silence. It costs a packet every 10 s on an idle connection.
+# https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
+_DEAD_PEER: Final[dict[str, Any]] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
 
 # libpq reports a refused login without SQLSTATE, so its (English) text is all there is to tell it from a server
 # that is down; in another language the error counts as transient and still shows the server's own words.
@@ -108,6 +118,7 @@ class PostgresResource(TreatAsResourceParam):
                 user=login.name,
                 password=login.password.get_secret_value(),
                 connect_timeout=self.connect_timeout_s,
+                **_DEAD_PEER,
                 application_name=f"pi3 {role}",
                 options=f"-c statement_timeout={self.statement_timeout_s}s -c search_path={self.schema}",
             )

@@ -111,6 +111,8 @@ def test_every_check_passes(api: DagsterApi, settings: Settings) -> None:
         "running",
         "checkpoint_recent",
         "no_restart_storm",
+        "stream_healthy",
+        "retention_ahead",
     }
     assert [verdict for verdict in verdicts if not verdict.passed] == []
     assert settings.dagster_url == api.url

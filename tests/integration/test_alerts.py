@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from orchestration.defs import alerts
 from orchestration.settings import Settings
+from orchestration.verdicts import Number, unknown
 
 
 @dataclass
@@ -86,10 +87,11 @@ class Ticks:
     instance: dg.DagsterInstance
     url: str
     cursor: str | None = None
+    settle_s: int = 0
 
     def tick(self) -> dg.SensorResult:
         """One tick; the cursor goes on."""
-        settings = Settings(alert_webhook_url=SecretStr(self.url))
+        settings = Settings(alert_webhook_url=SecretStr(self.url), alert_settle_s=self.settle_s)
         (sensor,) = alerts.sensors(settings)
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, repository_def=DEFINITIONS.get_repository_def()
@@ -111,11 +113,19 @@ def ticks(instance: dg.DagsterInstance, webhook: Webhook) -> Ticks:
 
 
 def report(
-    instance: dg.DagsterInstance, passed: bool, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    instance: dg.DagsterInstance,
+    passed: bool,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    metadata: Mapping[str, Number] | None = None,
 ) -> None:
     """A verdict outside of any run, as the ledger's sensor reports it."""
     evaluation = dg.AssetCheckEvaluation(
-        asset_key=events.key, check_name="landing", passed=passed, severity=severity, description="as reported"
+        asset_key=events.key,
+        check_name="landing",
+        passed=passed,
+        severity=severity,
+        description="as reported",
+        metadata=dict(metadata or {}),
     )
     instance.report_runless_asset_event(evaluation)
 
@@ -206,5 +216,24 @@ def test_without_a_webhook_the_log_is_told(instance: dg.DagsterInstance, webhook
     assert reason is not None
     assert reason.skip_message == "1 changes of state"
     ticks.url = webhook.url
+    ticks.tick()
+    assert webhook.taken == []
+
+
+def test_a_check_that_flaps_is_told_once(instance: dg.DagsterInstance, webhook: Webhook, ticks: Ticks) -> None:
+    ticks.settle_s = 60
+    for passed in (False, True, False, True, False, True):
+        report(instance, passed)
+        ticks.tick()
+    assert kinds(webhook) == ["[ERROR]"]
+    ticks.settle_s = 0
+    ticks.tick()
+    assert kinds(webhook) == ["[ERROR]", "[ok]"], "once it has stayed well for long enough"
+
+
+def test_a_verdict_that_says_nothing_is_not_told(instance: dg.DagsterInstance, webhook: Webhook, ticks: Ticks) -> None:
+    report(instance, passed=False, metadata=unknown("Kafka is down").metadata)
+    ticks.tick()
+    report(instance, passed=True)
     ticks.tick()
     assert webhook.taken == []

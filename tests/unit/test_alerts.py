@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.ledger.alerts import Change, Execution, Known, State, changes, from_cursor, latest, to_cursor, words
+from orchestration.ledger.alerts import (
+    Change,
+    Execution,
+    Known,
+    State,
+    changes,
+    from_cursor,
+    latest,
+    settled,
+    to_cursor,
+    words,
+)
 
 OK, WARN, ERROR, NONE = State.PASSED, State.WARN, State.ERROR, State.NO_VERDICT
 
@@ -50,6 +61,32 @@ def test_what_was_told_is_not_told_again() -> None:
     assert changes(known | latest(history), history) == []
     # A webhook that took just the first of them gets the second later, and only that.
     assert changes(known | latest([told[0].execution]), history) == told[1:]
+
+
+@pytest.mark.parametrize(
+    ("former", "history", "now_s", "kept"),
+    [
+        # Worse counts at once, better when it has lasted for ten seconds.
+        (Known(1, OK), [run(2, ERROR)], 2, [2]),
+        (Known(1, OK), [run(2, WARN), run(3, ERROR)], 3, [2, 3]),
+        (Known(1, ERROR), [run(2, OK)], 11, []),
+        (Known(1, ERROR), [run(2, OK)], 12, [2]),
+        (Known(1, ERROR), [run(2, OK), run(7, OK)], 12, [2, 7]),
+        (Known(1, ERROR), [run(2, WARN), run(7, OK)], 12, [2, 7]),
+        # It relapses: as if it had never been better.
+        (Known(1, ERROR), [run(2, OK), run(7, ERROR)], 99, [7]),
+        (Known(1, ERROR), [run(2, OK), run(12, OK), run(13, ERROR)], 13, [2, 12, 13]),
+        (Known(1, OK), [run(2, ERROR), run(3, OK), run(4, ERROR), run(5, OK)], 9, [2, 4]),
+        (Known(1, OK), [run(2, ERROR), run(3, OK), run(4, ERROR), run(5, OK)], 15, [2, 4, 5]),
+        # Neither does what is known count again, nor what was never seen wait.
+        (Known(5, ERROR), [run(4, OK), run(5, ERROR)], 99, []),
+        (None, [run(2, ERROR), run(3, OK)], 3, [2, 3]),
+    ],
+)
+def test_what_flaps_is_told_once(former: Known | None, history: list[Execution], now_s: float, kept: list[int]) -> None:
+    known = {"events.landing": former} if former else {}
+    found = settled(known, reversed(history), now_s, 10.0)
+    assert [execution.id for execution in found] == kept
 
 
 def test_the_cursor_keeps_what_is_known() -> None:

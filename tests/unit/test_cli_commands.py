@@ -36,6 +36,7 @@ class World:
     verdicts: tuple[CheckVerdict, ...] = (PASSED,)
     failing: dict[str, Exception] = field(default_factory=dict)
     left_over: int = 0
+    health: CheckVerdict | None = None
 
     def act(self, name: str) -> None:
         self.did.append(name)
@@ -64,6 +65,11 @@ class World:
         on_step("events_topic.provision_topic", "SUCCESS")
         self.act(job)
         return RunResult("r", "SUCCESS", self.verdicts, ())
+
+    def latest_verdict(self, asset: str, check: str) -> CheckVerdict | None:
+        assert (asset, check) == ("streaming_job", "stream_healthy")
+        self.act("ask for health")
+        return self.health
 
     # Producers
     def reports(self) -> list[Any]:
@@ -152,6 +158,28 @@ def test_clean_stops_everything_first(world: World) -> None:
 def test_status(running: bool, code: int, words: str, world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.servers = world.servers if running else []
     assert commands.status() == code
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("health", "error", "words"),
+    [
+        (None, None, "produced"),
+        (CheckVerdict("streaming_job", "stream_healthy", True, "ERROR", "landing"), None, "\nok: landing\n"),
+        (
+            CheckVerdict("streaming_job", "stream_healthy", False, "WARN", "unknown since"),
+            None,
+            "\nWARN: unknown since\n",
+        ),
+        (None, TransientError("Dagster does not answer"), "\nhealth: unknown (Dagster does not answer)\n"),
+    ],
+)
+def test_status_tells_the_health(
+    health: CheckVerdict | None, error: Exception | None, words: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.health = health
+    world.failing = {"ask for health": error} if error else {}
+    assert commands.status() == 0
     assert words in capsys.readouterr().out
 
 

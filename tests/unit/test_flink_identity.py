@@ -10,7 +10,9 @@ from orchestration.flink.identity import (
     Adopt,
     Ambiguous,
     Await,
+    Claim,
     Decision,
+    Evict,
     KnownJob,
     Replace,
     Submit,
@@ -18,6 +20,8 @@ from orchestration.flink.identity import (
     next_job_id,
 )
 from orchestration.flink.types import JobSummary
+
+CLAIM = Claim("n", "f")
 
 
 def job(id_: str, state: str = "RUNNING", fingerprint: str | None = "f", name: str = "ours") -> KnownJob:
@@ -44,27 +48,45 @@ def job(id_: str, state: str = "RUNNING", fingerprint: str | None = "f", name: s
         ([job("a"), job("b", fingerprint="g")], Ambiguous((job("a"), job("b", fingerprint="g")))),
     ],
 )
-def test_decide(jobs: list[KnownJob], decision: Decision) -> None:
-    assert decide(jobs, "ours", "f") == decision
-
-
-def test_two_callers_who_saw_the_same_past_take_the_same_id() -> None:
-    assert next_job_id("n", "f", None, ["a", "b"]) == next_job_id("n", "f", None, ["b", "a"])
+def test_decide_without_a_lease(jobs: list[KnownJob], decision: Decision) -> None:
+    assert decide(jobs, Claim("ours", "f")) == decision
 
 
 @pytest.mark.parametrize(
-    ("name", "fingerprint", "restore_path", "past"),
+    ("jobs", "decision"),
     [
-        ("m", "f", None, ["a"]),
-        ("n", "g", None, ["a"]),
-        ("n", "f", "file:///x", ["a"]),
-        ("n", "f", None, ["a", "b"]),
-        ("n", "f", None, []),
+        ([], Submit()),
+        ([job("h")], Adopt(job("h"))),
+        ([job("h", fingerprint="g")], Replace(job("h", fingerprint="g"))),
+        ([job("h", "FAILING")], Await(job("h", "FAILING"))),
+        ([job("a")], Evict((job("a"),))),
+        ([job("a", "CANCELLING")], Evict((job("a", "CANCELLING"),))),
+        ([job("a"), job("h")], Evict((job("a"),))),
+        ([job("a"), job("h"), job("b")], Evict((job("a"), job("b")))),
+        ([job("a", "FAILED"), job("h")], Adopt(job("h"))),
+        ([job("a", name="theirs"), job("h")], Adopt(job("h"))),
     ],
 )
-def test_whatever_differs_gives_another_id(
-    name: str, fingerprint: str, restore_path: str | None, past: list[str]
-) -> None:
-    id_ = next_job_id(name, fingerprint, restore_path, past)
+def test_decide_with_a_lease(jobs: list[KnownJob], decision: Decision) -> None:
+    assert decide(jobs, Claim("ours", "f", holder="h", epoch=3)) == decision
+
+
+def test_two_callers_who_saw_the_same_past_take_the_same_id() -> None:
+    assert next_job_id(CLAIM, None, ["a", "b"]) == next_job_id(CLAIM, None, ["b", "a"])
+
+
+@pytest.mark.parametrize(
+    ("claim", "restore_path", "past"),
+    [
+        (Claim("m", "f"), None, ["a"]),
+        (Claim("n", "g"), None, ["a"]),
+        (Claim("n", "f", epoch=1), None, ["a"]),
+        (CLAIM, "file:///x", ["a"]),
+        (CLAIM, None, ["a", "b"]),
+        (CLAIM, None, []),
+    ],
+)
+def test_whatever_differs_gives_another_id(claim: Claim, restore_path: str | None, past: list[str]) -> None:
+    id_ = next_job_id(claim, restore_path, past)
     assert re.fullmatch("[0-9a-f]{32}", id_)
-    assert id_ != next_job_id("n", "f", None, ["a"])
+    assert id_ != next_job_id(CLAIM, None, ["a"])

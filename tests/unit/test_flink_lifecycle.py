@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,91 +19,12 @@ from orchestration.flink.errors import (
     SubmitFailed,
     SubmitRejected,
 )
+from orchestration.flink.identity import Claim
 from orchestration.flink.lifecycle import Ensured, Lifecycle, Stopped
-from tests.fixtures.flink_rest import Reply, RestDouble, serving
+from tests.fixtures.flink_cluster import NAME, Cluster
+from tests.fixtures.flink_rest import RestDouble, serving
 
-NAME = "ours"
-
-
-@dataclass
-class Job:
-    """A job of the played cluster; `states` are the states that it goes through, one a look, the last one stays."""
-
-    id: str
-    states: list[str]
-    fingerprint: str | None = "f"
-    name: str = NAME
-
-    def look(self) -> str:
-        """The state now."""
-        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
-
-
-@dataclass
-class Cluster:
-    """Enough of a JobManager: jobs, savepoints that end as told, and cancelling."""
-
-    folder: Path
-    jobs: dict[str, Job] = field(default_factory=dict)
-    savepoint: str = "good"
-    ends: bool = True
-    calls: list[str] = field(default_factory=list)
-
-    def add(self, id_: str, *states: str, fingerprint: str | None = "f") -> None:
-        """A job that is there."""
-        self.jobs[id_] = Job(id_, list(states), fingerprint)
-
-    def route(self, method: str, path: str, _query: dict[str, str], body: Any) -> Reply:  # noqa: ANN401
-        """Answer one request."""
-        if path == "/jobs/overview":
-            return 200, {"jobs": [self._overview(job) for job in self.jobs.values()]}
-        _, _, job_id, *rest = path.split("/")
-        if job_id not in self.jobs:
-            return 404, {"errors": [f"Job {job_id} not found"]}
-        job = self.jobs[job_id]
-        return self._tell(job, rest) if method == "GET" else self._do(job, rest, body)
-
-    def _tell(self, job: Job, rest: list[str]) -> Reply:
-        match rest:
-            case ["config"]:
-                return 200, {"execution-config": {"user-config": {"fingerprint": job.fingerprint}}}
-            case ["exceptions"]:
-                entry = {"exceptionName": "E", "stacktrace": "E: out of luck", "timestamp": 1}
-                return 200, {"exceptionHistory": {"entries": [entry]}}
-            case ["savepoints", "r1"]:
-                return self._savepoint(job)
-        state = job.look()
-        vertices = [{"tasks": {"RUNNING": int(state == "RUNNING")}, "parallelism": 1}]
-        return 200, {**self._overview(job), "state": state, "vertices": vertices}
-
-    def _do(self, job: Job, rest: list[str], body: Any) -> Reply:  # noqa: ANN401
-        if rest == ["stop"]:
-            self.calls.append(f"stop {job.id} to {body['targetDirectory']}")
-            return 202, {"request-id": "r1"}
-        self.calls.append(f"cancel {job.id}")
-        self._end(job, "CANCELED")
-        return 202, {}
-
-    def _savepoint(self, job: Job) -> Reply:
-        match self.savepoint:
-            case "good":
-                self._end(job, "FINISHED")
-                return 200, {"status": {"id": "COMPLETED"}, "operation": {"location": f"file:{self.folder}/sp"}}
-            case "bad":
-                cause = {"class": "E", "stack-trace": "E: disk full"}
-                return 200, {"status": {"id": "COMPLETED"}, "operation": {"failure-cause": cause}}
-        return 200, {"status": {"id": "IN_PROGRESS"}, "operation": None}
-
-    def _end(self, job: Job, state: str) -> None:
-        if self.ends:
-            job.states = ["CANCELLING", state]
-
-    @staticmethod
-    def _overview(job: Job) -> dict[str, Any]:
-        state = job.states[0]
-        tasks = {"running": int(state == "RUNNING"), "total": 1}
-        times = {"start-time": 1, "end-time": -1, "duration": 1}
-        return {"jid": job.id, "name": job.name, "state": state, "tasks": tasks, **times}
+CLAIM = Claim(NAME, "f")
 
 
 @pytest.fixture
@@ -147,7 +68,7 @@ def checkpoint(cluster: Cluster, name: str, at_s: int) -> str:
 
 def test_nothing_runs_so_it_is_submitted_afresh(cluster: Cluster, lifecycle: Lifecycle) -> None:
     submitter = Submitter(cluster)
-    ensured = lifecycle.ensure_running(NAME, "f", submitter)
+    ensured = lifecycle.ensure_running(CLAIM, submitter)
     assert ensured == Ensured(next(iter(cluster.jobs)), "submitted", None)
     assert submitter.restored == [None]
 
@@ -155,35 +76,35 @@ def test_nothing_runs_so_it_is_submitted_afresh(cluster: Cluster, lifecycle: Lif
 def test_it_is_submitted_from_the_newest_checkpoint(cluster: Cluster, lifecycle: Lifecycle) -> None:
     checkpoint(cluster, "chk-1", 100)
     newest = checkpoint(cluster, "chk-2", 200)
-    assert lifecycle.ensure_running(NAME, "f", Submitter(cluster)).restored_from == newest
+    assert lifecycle.ensure_running(CLAIM, Submitter(cluster)).restored_from == newest
 
 
 def test_a_running_job_is_adopted(cluster: Cluster, lifecycle: Lifecycle) -> None:
     cluster.add("a", "RUNNING")
     submitter = Submitter(cluster)
-    assert lifecycle.ensure_running(NAME, "f", submitter) == Ensured("a", "adopted")
+    assert lifecycle.ensure_running(CLAIM, submitter) == Ensured("a", "adopted")
     assert submitter.restored == []
 
 
 def test_a_restarting_job_is_adopted_once_it_runs(cluster: Cluster, lifecycle: Lifecycle) -> None:
     cluster.add("a", "RESTARTING", "RESTARTING", "RUNNING")
-    assert lifecycle.ensure_running(NAME, "f", Submitter(cluster)).action == "adopted"
+    assert lifecycle.ensure_running(CLAIM, Submitter(cluster)).action == "adopted"
 
 
 def test_a_job_that_never_runs_is_reported_with_its_failure(cluster: Cluster, lifecycle: Lifecycle) -> None:
     cluster.add("a", "RESTARTING")
     with pytest.raises(FlinkTimeout, match=r"does not run with all its tasks after 0\.3 s.*out of luck"):
-        lifecycle.ensure_running(NAME, "f", Submitter(cluster))
+        lifecycle.ensure_running(CLAIM, Submitter(cluster))
 
 
 def test_a_job_that_fails_as_it_starts_is_reported(cluster: Cluster, lifecycle: Lifecycle) -> None:
     with pytest.raises(FlinkRejected, match="is FAILED: E: out of luck"):
-        lifecycle.ensure_running(NAME, "f", Submitter(cluster, ("INITIALIZING", "FAILED")))
+        lifecycle.ensure_running(CLAIM, Submitter(cluster, ("INITIALIZING", "FAILED")))
 
 
 def test_a_job_of_another_definition_is_replaced(cluster: Cluster, lifecycle: Lifecycle) -> None:
     cluster.add("a", "RUNNING", fingerprint="old")
-    ensured = lifecycle.ensure_running(NAME, "f", Submitter(cluster))
+    ensured = lifecycle.ensure_running(CLAIM, Submitter(cluster))
     assert ensured.action == "submitted"
     assert cluster.calls == [f"stop a to file://{cluster.folder}/savepoints"]
     assert cluster.jobs["a"].states == ["FINISHED"]
@@ -194,27 +115,67 @@ def test_nothing_is_submitted_while_the_old_job_lives_on(cluster: Cluster, lifec
     cluster.ends = False
     submitter = Submitter(cluster)
     with pytest.raises(FlinkTimeout, match="job a has not ended"):
-        lifecycle.ensure_running(NAME, "f", submitter)
+        lifecycle.ensure_running(CLAIM, submitter)
     assert submitter.restored == []
 
 
 def test_an_ending_job_is_waited_for(cluster: Cluster, lifecycle: Lifecycle) -> None:
     cluster.add("a", "CANCELLING", "CANCELLING", "CANCELED")
-    assert lifecycle.ensure_running(NAME, "f", Submitter(cluster)).action == "submitted"
+    assert lifecycle.ensure_running(CLAIM, Submitter(cluster)).action == "submitted"
 
 
 def test_two_running_jobs_are_left_to_people(cluster: Cluster, lifecycle: Lifecycle) -> None:
     cluster.add("a", "RUNNING")
     cluster.add("b", "RUNNING")
     with pytest.raises(AmbiguousJob, match=r"2 jobs named ours run \(a, b\)"):
-        lifecycle.ensure_running(NAME, "f", Submitter(cluster))
+        lifecycle.ensure_running(CLAIM, Submitter(cluster))
     assert cluster.calls == []
+
+
+def test_what_runs_without_the_lease_is_cancelled(cluster: Cluster, lifecycle: Lifecycle) -> None:
+    cluster.add("a", "RUNNING")
+    cluster.add("b", "RUNNING")
+    ensured = lifecycle.ensure_running(Claim(NAME, "f", holder="b", epoch=2), Submitter(cluster))
+    assert ensured == Ensured("b", "adopted")
+    assert cluster.calls == ["cancel a"]
+
+
+def test_an_orphan_makes_room_for_a_new_holder(cluster: Cluster, lifecycle: Lifecycle) -> None:
+    cluster.add("a", "RUNNING")
+    ensured = lifecycle.ensure_running(Claim(NAME, "f", holder="gone", epoch=2), Submitter(cluster))
+    assert (ensured.action, cluster.calls) == ("submitted", ["cancel a"])
+
+
+def test_restore_points_before_a_reset_are_left_alone(cluster: Cluster, lifecycle: Lifecycle) -> None:
+    checkpoint(cluster, "chk-1", 100)
+    submitter = Submitter(cluster)
+    lifecycle.ensure_running(CLAIM, submitter, datetime.fromtimestamp(100, tz=timezone.utc))
+    assert submitter.restored == [None]
+
+
+def test_a_start_from_one_point_looks_at_no_other(cluster: Cluster, lifecycle: Lifecycle) -> None:
+    checkpoint(cluster, "chk-9", 900)
+    assert lifecycle.start_from(CLAIM, Submitter(cluster), "file:///sp").restored_from == "file:///sp"
+
+
+@pytest.mark.parametrize(("savepoint", "complaint"), [("bad", "took no savepoint: E: disk full"), ("slow", "complete")])
+def test_a_savepoint_that_fails_is_told(cluster: Cluster, lifecycle: Lifecycle, savepoint: str, complaint: str) -> None:
+    cluster.add("a", "RUNNING")
+    cluster.savepoint = savepoint
+    with pytest.raises((FlinkRejected, FlinkTimeout), match=complaint):
+        lifecycle.savepoint("a")
+
+
+def test_a_savepoint_leaves_the_job_running(cluster: Cluster, lifecycle: Lifecycle) -> None:
+    cluster.add("a", "RUNNING")
+    assert lifecycle.savepoint("a") == f"file:{cluster.folder}/sp"
+    assert cluster.jobs["a"].states == ["RUNNING"]
 
 
 def test_an_unreadable_checkpoint_is_passed_over(cluster: Cluster, lifecycle: Lifecycle) -> None:
     older, newest = checkpoint(cluster, "chk-1", 100), checkpoint(cluster, "chk-2", 200)
     submitter = Submitter(cluster, unreadable=(newest,))
-    ensured = lifecycle.ensure_running(NAME, "f", submitter)
+    ensured = lifecycle.ensure_running(CLAIM, submitter)
     assert (ensured.restored_from, ensured.unreadable) == (older, (newest,))
 
 
@@ -222,7 +183,7 @@ def test_it_never_starts_afresh_when_no_checkpoint_can_be_read(cluster: Cluster,
     points = (checkpoint(cluster, "chk-1", 100), checkpoint(cluster, "chk-2", 200))
     submitter = Submitter(cluster, unreadable=points)
     with pytest.raises(RestoreFailed, match="chk-1"):
-        lifecycle.ensure_running(NAME, "f", submitter)
+        lifecycle.ensure_running(CLAIM, submitter)
     assert submitter.restored == [points[1], points[0]]
 
 
@@ -231,7 +192,7 @@ def test_a_submission_whose_answer_was_lost_counts(cluster: Cluster, lifecycle: 
         Submitter(cluster)(restore_path, job_id)
         raise SubmitFailed("no end within 1 s")
 
-    assert lifecycle.ensure_running(NAME, "f", lost).job_id in cluster.jobs
+    assert lifecycle.ensure_running(CLAIM, lost).job_id in cluster.jobs
 
 
 @pytest.mark.parametrize("error", [SubmitFailed, SubmitRejected])
@@ -240,7 +201,7 @@ def test_a_submission_that_failed_is_reported(lifecycle: Lifecycle, error: type[
         raise error("why")
 
     with pytest.raises(error, match="why"):
-        lifecycle.ensure_running(NAME, "f", fails)
+        lifecycle.ensure_running(CLAIM, fails)
 
 
 def test_stop_with_savepoint(cluster: Cluster, lifecycle: Lifecycle) -> None:

@@ -22,7 +22,9 @@ def instance() -> dg.DagsterInstance:
 def definitions() -> dg.Definitions:
     """The assets that `location_hourly` stands on."""
     modules = (provisioning, streaming, ledger, dead_letters, hourly)
-    resources = {name: dg.ResourceDefinition.none_resource() for name in ("kafka", "postgres", "producer", "flink")}
+    resources = {
+        name: dg.ResourceDefinition.none_resource() for name in ("kafka", "postgres", "producer", "flink", "stream")
+    }
     return dg.Definitions(assets=[asset for m in modules for asset in m.assets(SETTINGS)], resources=resources)
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from flink_jobs.builder import FINGERPRINT, JobPlan, build, configuration, fingerprint, job_fingerprint, literal
+from flink_jobs.builder import (
+    FINGERPRINT,
+    Definition,
+    JobPlan,
+    build,
+    configuration,
+    define,
+    fingerprint,
+    literal,
+    writer_name,
+)
 from flink_jobs.spec import JobSpec
 from tests.unit.test_job_spec import SPEC
 
@@ -26,6 +38,11 @@ RUN_FIELDS: dict[str, Any] = {
     "client_java_home": "/java",
     "client_lib_dir": "/lib",
     "client_log_dir": "/log",
+    "start_offsets": {0: 1},
+    "end_offsets": {0: 2},
+    "writer_epoch": 7,
+    "definition_file": "/definition.json",
+    "fingerprint": "f",
 }
 BEHAVIOUR_FIELDS: dict[str, Any] = {
     "job_name": "other-name",
@@ -44,8 +61,6 @@ BEHAVIOUR_FIELDS: dict[str, Any] = {
     "restart_initial_ms": 777,
     "restart_max_ms": 77_777,
     "restart_reset_ms": 777,
-    "start_offsets": {0: 1},
-    "end_offsets": {0: 2},
 }
 
 
@@ -147,7 +162,36 @@ def test_jars_are_shipped_as_uris() -> None:
 
 def test_the_job_carries_its_fingerprint() -> None:
     plan = build(SPEC, "p", JARS)
-    assert plan.configuration["pipeline.global-job-parameters"] == f"{FINGERPRINT}:{fingerprint(SPEC, JARS)}"
+    assert plan.configuration["pipeline.global-job-parameters"] == f"{FINGERPRINT}:{fingerprint(define(SPEC), JARS)}"
+    known = build(replace(SPEC, fingerprint="as-it-was"), "p", JARS)
+    assert known.configuration["pipeline.global-job-parameters"] == f"{FINGERPRINT}:as-it-was"
+
+
+@pytest.mark.parametrize(("epoch", "name"), [(None, "events-job"), (12, "events-job#12")])
+def test_postgres_knows_the_run_by_its_name_and_epoch(epoch: int | None, name: str) -> None:
+    spec = replace(SPEC, writer_epoch=epoch, jdbc_url="jdbc:postgresql://h/db?ApplicationName=mine")
+    _, sink = tables(build(spec, "p"))
+    assert parse_qs(sink["url"].partition("?")[2])["ApplicationName"] == [name] == [writer_name(spec)]
+
+
+def test_a_kept_definition_is_built_as_it_was() -> None:
+    kept = Definition.from_json(define(REMOTE).to_json())
+    now = replace(REMOTE, topic="other", sink_flush_rows=7, job_id="0" * 32, restore_path="file:///s", writer_epoch=3)
+    plan = build(now, "p", JARS, kept)
+    then = replace(REMOTE, job_id="0" * 32, restore_path="file:///s", writer_epoch=3)
+    assert plan == build(then, "p", JARS)
+
+
+def test_a_definition_holds_no_secret_and_names_no_run() -> None:
+    run = {name: value for name, value in RUN_FIELDS.items() if name != "end_offsets"} | {"restore_path": None}
+    assert define(replace(SPEC, **run)) == define(SPEC)
+
+
+def test_a_replay_moves_no_offsets_of_the_group() -> None:
+    source, _ = tables(build(replace(SPEC, start_offsets={0: 5}, end_offsets={0: 6}), "p"))
+    assert source["properties.commit.offsets.on.checkpoint"] == "false"
+    source, _ = tables(build(replace(SPEC, start_offsets={0: 5}), "p"))
+    assert "properties.commit.offsets.on.checkpoint" not in source
 
 
 def test_the_plan_shows_no_password() -> None:
@@ -159,24 +203,29 @@ def test_each_field_of_the_spec_is_judged() -> None:
     assert RUN_FIELDS.keys() | BEHAVIOUR_FIELDS.keys() == {field.name for field in fields(JobSpec)}
 
 
+def of(spec: JobSpec, jars: Iterable[str] = JARS) -> str:
+    """The fingerprint of the job that this code would run."""
+    return fingerprint(define(spec), jars)
+
+
 @pytest.mark.parametrize("name", RUN_FIELDS)
 def test_fingerprint_ignores_how_a_run_is_started(name: str) -> None:
-    assert fingerprint(replace(REMOTE, **{name: RUN_FIELDS[name]}), JARS) == fingerprint(REMOTE, JARS)
+    base = replace(REMOTE, start_offsets={0: 0}) if name == "end_offsets" else REMOTE
+    assert of(replace(base, **{name: RUN_FIELDS[name]})) == of(base)
 
 
 @pytest.mark.parametrize("name", BEHAVIOUR_FIELDS)
 def test_fingerprint_tells_what_the_job_does(name: str) -> None:
-    base = replace(SPEC, start_offsets={0: 0}) if name == "end_offsets" else SPEC
-    assert fingerprint(replace(base, **{name: BEHAVIOUR_FIELDS[name]}), JARS) != fingerprint(base, JARS)
+    assert of(replace(SPEC, **{name: BEHAVIOUR_FIELDS[name]})) != of(SPEC)
 
 
 def test_fingerprint_tells_the_jars_in_any_order() -> None:
-    assert fingerprint(SPEC, JARS) == fingerprint(SPEC, reversed(JARS))
-    assert fingerprint(SPEC, JARS) != fingerprint(SPEC, JARS[:1])
+    assert of(SPEC) == of(SPEC, reversed(JARS))
+    assert of(SPEC) != of(SPEC, JARS[:1])
 
 
 def test_an_embedded_and_a_remote_run_are_the_same_job() -> None:
-    assert job_fingerprint(SPEC) == job_fingerprint(REMOTE)
+    assert of(SPEC) == of(REMOTE)
 
 
 def test_comments_are_no_part_of_the_statements() -> None:

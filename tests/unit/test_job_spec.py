@@ -49,6 +49,8 @@ def test_defaults_are_filled_in() -> None:
     ("changes", "complaint"),
     [
         ({"topic": ""}, "must not be empty"),
+        ({"job_name": "a#1"}, "letters, digits, dots, dashes"),
+        ({"job_name": "x" * 51}, "at most 50"),
         ({"jdbc_url": "postgresql://h/db"}, "must start with jdbc:postgresql://"),
         ({"jdbc_url": "jdbc:postgresql://h/db?password=x"}, "neither user nor password"),
         ({"jdbc_url": "jdbc:postgresql://h/db?ssl=true&user=x"}, "neither user nor password"),

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from flink_jobs.spec import JobSpec
-from orchestration import streaming_job
 from orchestration.errors import ConfigurationError
-from orchestration.settings import REPOSITORY, Settings
-from orchestration.streaming_job import NEEDED_JARS, current_fingerprint, ensure_running, job_spec, stop
+from orchestration.settings import Settings
+from orchestration.streaming_job import NEEDED_JARS, current_version, job_spec
 
 PASSWORD = "hunter2-hunter2"  # noqa: S105
 
@@ -78,6 +73,16 @@ def test_each_setting_reaches_the_job(settings: Settings, tmp_path: Path, lib: P
     )
 
 
+def test_the_job_may_reach_its_servers_under_other_addresses(settings: Settings) -> None:
+    other = {
+        "flink_kafka_bootstrap_servers": "far:2",
+        "flink_postgres_host": "far-db",
+        "flink_postgres_port": 6543,
+    }
+    spec = job_spec(settings.model_copy(update=other))
+    assert (spec.bootstrap_servers, spec.jdbc_url) == ("far:2", "jdbc:postgresql://far-db:6543/base")
+
+
 def test_the_password_is_in_its_file_alone(settings: Settings) -> None:
     spec = job_spec(settings)
     assert PASSWORD not in spec.to_json()
@@ -119,86 +124,17 @@ def test_a_cluster_that_has_the_jars_itself_needs_no_folder(settings: Settings) 
 def test_the_fingerprint_tells_jobs_apart_that_behave_differently(
     change: dict[str, object], same: bool, settings: Settings
 ) -> None:
-    changed = current_fingerprint(settings.model_copy(update=change))
-    assert (changed == current_fingerprint(settings)) is same
+    changed = current_version(settings.model_copy(update=change)).fingerprint
+    assert (changed == current_version(settings).fingerprint) is same
 
 
 def test_the_fingerprint_tells_versions_of_a_connector_apart(settings: Settings, lib: Path) -> None:
-    before = current_fingerprint(settings)
+    before = current_version(settings).fingerprint
     (lib / "postgresql-1.0.jar").rename(lib / "postgresql-1.1.jar")
-    assert current_fingerprint(settings) != before
+    assert current_version(settings).fingerprint != before
 
 
-class Servers:
-    """Postgres and Flink; keeps what happens, in order."""
-
-    def __init__(self) -> None:
-        self.did: list[Any] = []
-
-    @contextmanager
-    def connect(self, role: str) -> Iterator[Servers]:
-        self.did.append(f"connect {role}")
-        try:
-            yield self
-        finally:
-            self.did.append("disconnect")
-
-    @contextmanager
-    def cursor(self) -> Iterator[Servers]:
-        yield self
-
-    def execute(self, statement: str, parameters: tuple[object, ...]) -> None:
-        if "lock" in statement:
-            self.did.append(("lock", *parameters))
-
-    def ensure_running(self, name: str, fingerprint: str, submit: Callable[[str | None, str], str]) -> str:
-        self.did.append(("ensure", name, fingerprint))
-        return submit("file:///savepoint-1", "0" * 32)
-
-    def stop(self, name: str) -> str:
-        self.did.append(("stop", name))
-        return "stopped"
-
-
-def test_a_launch_is_one_at_a_time_and_hands_over_a_file(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    servers: Any = Servers()
-    submitted: list[tuple[Sequence[str], str | None]] = []
-
-    def submit(command: Sequence[str], environment: Mapping[str, str], timeout_s: float, directory: str | None) -> str:
-        submitted.append((command, directory))
-        assert timeout_s > 0
-        assert PASSWORD not in " ".join([*command, *environment.values()])
-        return "job-1"
-
-    monkeypatch.setattr(streaming_job, "submit", submit)
-    ensured: object = ensure_running(settings, servers, servers)
-    assert ensured == "job-1"
-    assert servers.did == [
-        "connect owner",
-        ("lock", "pi3.job.name"),
-        ("ensure", "name", current_fingerprint(settings)),
-        "disconnect",
-    ]
-    ((command, directory),) = submitted
-    assert command == (sys.executable, "-m", "flink_jobs.main", "--spec", str(tmp_path / "run" / "job.json"))
-    assert directory == str(REPOSITORY)
-    written = JobSpec.read(tmp_path / "run" / "job.json")
-    assert (written.restore_path, written.job_id) == ("file:///savepoint-1", "0" * 32)
-    assert written.topic == "topic"
-
-
-def test_a_stop_takes_the_same_lock(settings: Settings) -> None:
-    servers: Any = Servers()
-    stopped: object = stop(settings, servers, servers)
-    assert stopped == "stopped"
-    assert servers.did == ["connect owner", ("lock", "pi3.job.name"), ("stop", "name"), "disconnect"]
-
-
-def test_a_missing_jar_is_found_before_anything_is_asked(settings: Settings, lib: Path) -> None:
-    servers: Any = Servers()
-    (lib / "postgresql-1.0.jar").unlink()
-    with pytest.raises(ConfigurationError):
-        ensure_running(settings, servers, servers)
-    assert servers.did == []
+def test_a_rescale_is_another_version_of_the_same_definition(settings: Settings) -> None:
+    wide, narrow = current_version(settings), current_version(settings, 3)
+    assert (wide.parallelism, narrow.parallelism) == (7, 3)
+    assert wide.fingerprint != narrow.fingerprint

@@ -11,7 +11,12 @@ from orchestration.verdicts import (
     job_running,
     no_duplicates,
     no_restart_storm,
+    retention_ahead,
     rows_landing,
+    seconds,
+    stopped_on_purpose,
+    unknown,
+    utc,
 )
 
 
@@ -90,3 +95,39 @@ def test_without_a_job_nothing_is_checkpointed() -> None:
 def test_no_restart_storm(restarts: int | None, passed: bool, severity: Severity) -> None:
     verdict = no_restart_storm(restarts, 600.0, warn_at=3, error_at=6)
     assert (verdict.passed, verdict.severity) == (passed, severity)
+
+
+@pytest.mark.parametrize(
+    ("lag", "left_s", "retention_s", "severity", "words"),
+    [
+        (0, None, 1_000.0, None, "nothing waits"),
+        (5, 10.0, -0.001, None, "for ever"),
+        (5, 251.0, 1_000.0, None, "keeps the oldest of them for 4 min more"),
+        (5, 250.0, 1_000.0, Severity.WARN, "raise the topic's retention.ms"),
+        (5, 100.0, 1_000.0, Severity.ERROR, "for 100 s more"),
+        (5, -9.0, 1_000.0, Severity.ERROR, "for 0 s more"),
+        (5, None, 1_000.0, Severity.WARN, "unknown"),
+    ],
+)
+def test_retention_ahead(
+    lag: int, left_s: float | None, retention_s: float, severity: Severity | None, words: str
+) -> None:
+    verdict = retention_ahead(lag, left_s, retention_s, 0.25, 0.1)
+    assert (verdict.passed, words in verdict.description) == (severity is None, True), verdict
+    assert severity in (None, verdict.severity)
+
+
+def test_what_is_unknown_warns_and_what_is_stopped_on_purpose_passes() -> None:
+    assert (unknown("no answer").passed, unknown("no answer").severity) == (False, Severity.WARN)
+    assert unknown("no answer").description == "unknown: no answer"
+    assert stopped_on_purpose(0.0).passed
+    assert "since 1970-01-01 00:00:00 UTC" in stopped_on_purpose(0.0).description
+    assert utc(1_800_000_000.9) == "2027-01-15 08:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("span_s", "words"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_199, "120 min"), (7_200, "2.0 h"), (172_800, "2.0 days")],
+)
+def test_spans_of_time(span_s: float, words: str) -> None:
+    assert seconds(span_s) == words

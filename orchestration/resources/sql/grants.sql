@@ -9,5 +9,5 @@ GRANT USAGE ON SEQUENCE events_id_seq TO {writer};
 -- The auditor reads what the writer writes, and writes what the writer cannot touch: the ledger's own tables.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {auditor};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {auditor};
-REVOKE INSERT, UPDATE, DELETE ON events, schema_migrations FROM {auditor};
+REVOKE INSERT, UPDATE, DELETE ON events, schema_migrations, streaming_jobs, job_versions, replays FROM {auditor};
 REVOKE USAGE ON SEQUENCE events_id_seq FROM {auditor};
