@@ -50,7 +50,7 @@ class JobSpec:
     sink_flush_rows: int = 1_024
     sink_flush_interval_ms: int = 1_000
     restart_initial_ms: int = 1_000
-    restart_max_ms: int = 30_000
+    restart_max_ms: int = 10_000
     restart_reset_ms: int = 120_000
     rest_address: str | None = None
     rest_port: int | None = None

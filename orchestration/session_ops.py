@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
 
 from orchestration.errors import TransientError
-from orchestration.lifecycle.session import OnEnd, Session, end, in_words
+from orchestration.lifecycle.session import OnEnd, Session, end, in_words, started
 from orchestration.lifecycle_ops import STREAMING_JOB, told
 from orchestration.ops import NOTHING
 from orchestration.streaming_job import StreamingJob
@@ -36,7 +36,7 @@ def attend_stream(context: dg.OpExecutionContext, config: SessionConfig, stream:
     """Observes `streaming_job`; ends when somebody stops the stream, and fails when its recovery was given up."""
     listening = stream.telling(context.log.info)
     try:
-        yield dg.AssetMaterialization(STREAMING_JOB, metadata=told(context, stream, listening.ensure_running()))
+        yield dg.AssetMaterialization(STREAMING_JOB, metadata=told(context, stream, started(listening)))
         yield from _attend(context, stream)
     except dg.DagsterExecutionInterruptedError:
         context.log.info(f"terminated: {config.on_end.value}")

@@ -74,6 +74,8 @@ def connect(bootstrap_servers: str, topic: str, client_id: str, errors: ClientEr
             "queue.buffering.max.kbytes": 65_536,
             # For ever: a record is not given up because the broker is away for long.
             "message.timeout.ms": 0,
+            # Back within a second of the broker, not within the ten of the default.
+            "reconnect.backoff.max.ms": 1_000,
             "log_level": 2,
             "error_cb": errors,
         }

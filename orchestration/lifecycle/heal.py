@@ -13,7 +13,7 @@ from typing import Final
 from orchestration.flink.types import ENDING, JobSummary
 from orchestration.lifecycle.record import JobRecord, Recovery
 from orchestration.settings import Settings
-from orchestration.verdicts import Severity, Verdict
+from orchestration.verdicts import Severity, Verdict, unknown
 
 LONGEST_BACKOFF_S: Final = 120.0
 # With all its tasks, until the attempts that it took are forgotten.
@@ -47,6 +47,13 @@ class Observed:
 
     jobs: tuple[JobSummary, ...] | None
     busy: bool = False
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Flink cannot be asked: there is nothing to decide."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,13 @@ class Alarm:
     why: str
 
 
-Decision = Nothing | Wait | Recover | GiveUp | Alarm
+Decision = Unknown | Nothing | Wait | Recover | GiveUp | Alarm
 
 
 def decide(known: JobRecord, observed: Observed, now: datetime, limits: Limits) -> Decision:
     """What to do so that a job that is wanted runs again."""
     if observed.jobs is None:
-        return Wait("unknown: Flink gives no answer, and the job may well run")
+        return Unknown("Flink gives no answer, and the job may well run")
     if observed.busy or known.desired != "running":
         return Nothing("the job is being launched or stopped" if observed.busy else "the job is stopped on purpose")
     active = [job for job in observed.jobs if not job.ended]
@@ -134,21 +141,26 @@ def _spent(recovery: Recovery) -> str:
 
 def verdict(known: JobRecord, decision: Decision, limits: Limits) -> Verdict:
     """The check `self_heal`: red when recovery gave up, a warning while it is under way."""
+    if isinstance(decision, Unknown):
+        return unknown(decision.why)
     recovery = known.recovery
     figures: dict[str, int | float | str] = {"attempts": recovery.attempts, "attempts_at_most": limits.attempts}
-    if isinstance(decision, Alarm):
-        return Verdict(False, decision.why, metadata=figures)
-    if isinstance(decision, GiveUp):
-        return Verdict(False, f"gave up: {decision.why}. {WHAT_TO_DO}", metadata=figures)
-    if isinstance(decision, Recover):
-        words = f"{decision.why}; attempt {decision.attempt} of {limits.attempts} to bring it back begins"
-        return Verdict(False, words, Severity.WARN, figures)
-    if isinstance(decision, Wait):
-        return Verdict(False, _until(decision), Severity.WARN, figures)
-    if known.desired == "running" and recovery.error and not decision.forget:
-        words = f"{decision.why}, after {_spent(recovery)}"
-        return Verdict(False, words, Severity.WARN, figures)
-    return Verdict(True, decision.why, metadata=figures)
+    if isinstance(decision, GiveUp | Alarm):
+        words = f"gave up: {decision.why}. {WHAT_TO_DO}" if isinstance(decision, GiveUp) else decision.why
+        return Verdict(False, words, metadata=figures)
+    warning = _warning(known, decision, limits)
+    return Verdict(warning is None, warning or decision.why, Severity.WARN, figures)
+
+
+def _warning(known: JobRecord, decision: Nothing | Wait | Recover, limits: Limits) -> str | None:
+    match decision:
+        case Recover(number, why):
+            return f"{why}; attempt {number} of {limits.attempts} to bring it back begins"
+        case Wait():
+            return _until(decision)
+        case Nothing(why, forget=False) if known.desired == "running" and known.recovery.error:
+            return f"{why}, after {_spent(known.recovery)}"
+    return None
 
 
 def _until(decision: Wait) -> str:

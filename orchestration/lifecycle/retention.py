@@ -10,6 +10,7 @@ from typing import Final
 from orchestration.flink.restore import (
     RestorePoint,
     checkpointed_jobs,
+    local_folder,
     remove_checkpoints,
     remove_savepoint,
     restore_points,
@@ -91,6 +92,7 @@ def _needed(stream: StreamingJob) -> Needed:
         savepoints=stream.settings.savepoints_kept,
         jobs=frozenset(running | ({known.job_id} if known.job_id else set())),
         holder=known.job_id,
-        restored_from=known.restored_from,
+        # Flink tells a savepoint as file:/path, and a folder is listed as file:///path.
+        restored_from=f"file://{local_folder(known.restored_from)}" if known.restored_from else None,
         since=known.reset_at,
     )

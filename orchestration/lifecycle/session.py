@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 import dagster as dg
 
 from orchestration.errors import TransientError
+from orchestration.flink.resource import Ensured
 from orchestration.health import memory
 from orchestration.health.facts import FlinkFacts, KafkaFacts, PostgresFacts, StreamFacts
 from orchestration.health.gather import Servers, gather
 from orchestration.resources.postgres import PostgresResource, Progress
 from orchestration.streaming_job import StreamingJob
 
+T = TypeVar("T")
 Figures = dict[str, int | float | str]
 
 # A run that is told to end is called dead after three minutes; a try may take one of them.
@@ -78,20 +81,34 @@ def in_words(figures: Figures) -> str:
     )
 
 
+def started(stream: StreamingJob) -> Ensured:
+    """The stream, running; a server that is away is tried again for a minute.
+
+    Raises:
+        TransientError: it stayed away.
+        ConfigurationError: a setting is wrong, or the job fails as it starts.
+    """
+    return _patiently(stream, stream.ensure_running)
+
+
 def end(stream: StreamingJob, on_end: OnEnd) -> Figures:
     """Do what the end of the session means; returns what was done. A server that is away is tried again for a minute.
 
     Raises:
         TransientError: it stayed away; the stream is not wanted any more, and may still run.
     """
+    return _patiently(stream, lambda: _end(stream, on_end))
+
+
+def _patiently(stream: StreamingJob, act: Callable[[], T]) -> T:
     deadline = time.monotonic() + TRY_AGAIN_S
     while True:
         try:
-            return _end(stream, on_end)
+            return act()
         except TransientError as error:
             if time.monotonic() >= deadline:
                 raise
-            stream.tell(f"{on_end.value}: trying again, for {error}")
+            stream.tell(f"trying again, for {error}")
             time.sleep(PAUSE_S)
 
 

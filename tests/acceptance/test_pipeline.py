@@ -112,6 +112,7 @@ def test_every_check_passes(api: DagsterApi, settings: Settings) -> None:
         "checkpoint_recent",
         "no_restart_storm",
         "stream_healthy",
+        "self_heal",
         "retention_ahead",
     }
     assert [verdict for verdict in verdicts if not verdict.passed] == []

@@ -129,7 +129,7 @@ def test_a_forgotten_job_is_brought_back_and_reported(scene: Scene) -> None:
     (told,) = scene.materializations()
     assert (told.metadata["action"].value, told.metadata["attempt"].value) == ("recovered", 1)
     assert (known.recovery.attempts, known.recovery.error) == (1, None)
-    assert scene.verdicts() == [(True, "ERROR"), (False, "WARN"), (True, "ERROR")]
+    assert scene.verdicts() == [(True, "WARN"), (False, "WARN"), (True, "WARN")]
 
 
 def test_a_job_that_runs_is_looked_at_without_postgres(scene: Scene) -> None:
@@ -145,7 +145,7 @@ def test_a_suspended_job_stays_so(scene: Scene) -> None:
     scene.stream.stop()
     assert "stopped on purpose" in scene.tick()
     assert len(scene.submitted) == 1
-    assert scene.verdicts() == [(True, "ERROR")]
+    assert scene.verdicts() == [(True, "WARN")]
 
 
 def test_a_cluster_out_of_reach_costs_no_attempt(scene: Scene) -> None:
@@ -179,7 +179,7 @@ def test_attempts_are_bounded_and_the_end_is_loud(scene: Scene) -> None:
     scene.stream.ensure_running()
     assert "is RUNNING" in scene.tick()
     assert scene.recovery() == Recovery()
-    assert scene.verdicts()[-1] == (True, "ERROR")
+    assert scene.verdicts()[-1] == (True, "WARN")
 
 
 def test_an_attempt_counts_although_the_code_server_is_killed(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -115,6 +116,14 @@ def test_everything_passes_unaltered_both_ways(connect: Connect) -> None:
     sender.join()
 
 
+def test_a_connection_outlives_a_collection_of_garbage(connect: Connect) -> None:
+    """An event loop holds its tasks by weak references only."""
+    client = connect()
+    for _ in range(5):
+        assert ask(client) == b"hello"
+        gc.collect()
+
+
 def test_an_orderly_end_passes_and_answers_still_arrive(connect: Connect, server: EchoServer) -> None:
     client = connect()
     client.sendall(b"last words")
@@ -188,14 +197,14 @@ def test_a_stalled_link_can_be_cut(connect: Connect, proxy: TcpProxy) -> None:
 def test_a_slow_link_delays_each_way(connect: Connect, proxy: TcpProxy) -> None:
     client = connect()
     assert ask(client) == b"hello"
-    proxy.slow(0.2)
+    proxy.slow(0.4)
     started = time.monotonic()
     assert ask(client) == b"hello"
-    assert 0.4 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.8
     proxy.heal()
     started = time.monotonic()
     assert ask(client) == b"hello"
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 0.8
 
 
 def test_what_is_on_its_way_does_not_hold_up_what_follows(connect: Connect, proxy: TcpProxy) -> None:
@@ -206,7 +215,7 @@ def test_what_is_on_its_way_does_not_hold_up_what_follows(connect: Connect, prox
         client.sendall(b"x")
         time.sleep(0.02)
     assert receive(client, 5) == b"xxxxx"
-    assert 1 <= time.monotonic() - started < 2
+    assert 1 <= time.monotonic() - started < 4  # one after the other would take 5 s
 
 
 def test_connections_share_the_bandwidth(connect: Connect, proxy: TcpProxy) -> None:
@@ -217,7 +226,7 @@ def test_connections_share_the_bandwidth(connect: Connect, proxy: TcpProxy) -> N
         client.sendall(bytes(50_000))
     for client in clients:
         assert len(receive(client, 50_000)) == 50_000
-    assert 0.5 <= time.monotonic() - started < 3
+    assert time.monotonic() - started >= 0.5
 
 
 def test_a_target_that_is_down_or_comes_back(connect: Connect, server: EchoServer) -> None:
