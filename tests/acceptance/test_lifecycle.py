@@ -62,18 +62,25 @@ def restored_from(stream: StreamingJob, job_id: str) -> str:
     return str(stream.flink.client.checkpoints(job_id).restored_path)
 
 
-def wait_for_another(stream: StreamingJob, settings: Settings, before: str) -> str:
+def wait_for_another(stream: StreamingJob, before: str) -> str:
     """Wait until self-heal has brought the stream back; the new job's id."""
 
     def back() -> bool:
         try:
-            found = active(stream.flink.client, settings)
+            found = stream.flink.client.active_jobs(stream.name)
         except FlinkUnreachable:
             return False
-        return bool(found) and found != [before]
+        return bool(found) and found[0].id != before and found[0].healthy
 
-    wait_until(back, "self-heal has submitted a job")
+    wait_until(back, "self-heal has brought the stream back")
     return the_job(stream)
+
+
+def wait_for_checkpoint(stream: StreamingJob) -> str:
+    """Wait until the one job that is active has completed a checkpoint; its id."""
+    job = the_job(stream)
+    wait_until(lambda: stream.flink.client.checkpoints(job).completed > 0, "a checkpoint has completed")
+    return job
 
 
 def test_a_suspended_stream_stays_so_and_resumes_from_its_savepoint(
@@ -113,9 +120,9 @@ def test_a_savepoint_is_reported_and_old_ones_are_deleted(
 def test_a_job_that_is_cancelled_behind_dagsters_back_comes_back(
     api: DagsterApi, stream: StreamingJob, settings: Settings
 ) -> None:
-    before = the_job(stream)
+    before = wait_for_checkpoint(stream)
     stream.flink.client.cancel(before)
-    after = wait_for_another(stream, settings, before)
+    after = wait_for_another(stream, before)
     assert before[:6] in restored_from(stream, after), "from its newest checkpoint or savepoint"
     land(settings, "after-cancel")
     wait_until(lambda: told_of(api) == (True, f"job {after} is RUNNING"), "self_heal is green again")
@@ -129,10 +136,10 @@ def told_of(api: DagsterApi) -> tuple[bool, str]:
 
 
 def test_a_dead_jobmanager_is_recovered_from(stack: Stack, stream: StreamingJob, settings: Settings) -> None:
-    before = the_job(stream)
+    before = wait_for_checkpoint(stream)
     (pid,) = [state.pid for state in stack.states() if state.name == "flink-jobmanager"]
     os.kill(pid, signal.SIGKILL)
-    after = wait_for_another(stream, settings, before)
+    after = wait_for_another(stream, before)
     # Not earlier: the tasks of the dead one go on until they miss their JobManager.
     land(settings, "after-jobmanager-kill")
     assert before[:6] in restored_from(stream, after)
@@ -142,7 +149,7 @@ def test_a_dead_jobmanager_is_recovered_from(stack: Stack, stream: StreamingJob,
 def test_a_session_ends_as_it_declares(api: DagsterApi, stream: StreamingJob, settings: Settings, on_end: str) -> None:
     run_id = api.launch("stream_session", {"ops": {"attend_stream": {"config": {"on_end": on_end}}}})
     wait_until(lambda: bool(ui.observations(api, "streaming_job", run_id)), "the session has reported")
-    job = the_job(stream)
+    job = wait_for_checkpoint(stream)
     told = ui.observations(api, "streaming_job", run_id)[0]
     assert told["state"] == "RUNNING"
     assert told["rows_landed"] >= 0
