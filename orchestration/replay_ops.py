@@ -106,7 +106,8 @@ def reset_offsets(context: dg.OpExecutionContext, config: ResetConfig, stream: S
     if skipped := reset.skipped(done):
         ranges = replay_ranges.to_json(skipped)
         context.log.warning(f"skipped, and so LOST until a replay lands them; replay_range takes them as {ranges}")
-    metadata = {**told(context, stream, ensured), **report.reset_metadata(config.to, done), "action": "reset"}
+    anew = {"action": "reset", "restored_from": "offsets of the reset"}
+    metadata = {**told(context, stream, ensured), **report.reset_metadata(config.to, done), **anew}
     context.log_event(dg.AssetMaterialization(STREAMING_JOB, metadata=metadata))
 
 

@@ -218,10 +218,13 @@ class Site:
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float, interval_s: float = 0.5) -> bool:
-    """Whether the condition came true in time; it is asked at least once. A server that is down counts as not yet."""
+    """Whether the condition came true in time; it is asked at least once.
+
+    A server that is down counts as not yet, and so does an answer that lacks what was asked for.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
-        with contextlib.suppress(Pi3Error, psycopg2.Error, OSError):
+        with contextlib.suppress(Pi3Error, psycopg2.Error, OSError, LookupError):
             if condition():
                 return True
         if time.monotonic() >= deadline:

@@ -35,6 +35,7 @@ class Patience:
     recovery_s: float = 180.0
     green_s: float = 90.0
     settle_s: float = 240.0
+    compare_s: float = 120.0
 
 
 @dataclass
@@ -64,6 +65,8 @@ class Trial:
             return Outcome(name, group, Verdict.NOT_RUN, notes=[f"not run: {reason}"])
         except NotSteady as error:
             return Outcome(name, group, Verdict.UNKNOWN, notes=[str(error)])
+        except Exception as error:  # the next fault must have its turn
+            return Outcome(name, group, Verdict.UNKNOWN, notes=[f"the trial failed: {_words(error)}"])
         finally:
             self._guarded("end of the load", self.site.end_load)
         outcome = judge(name, group, self._goals(), self.figures)
@@ -125,8 +128,8 @@ class Trial:
         before = self.site.accounts()
         with JobWatch(self.site.flink, self.site.settings.flink_job_name) as watch:
             self._strike()
-            self._await_recovery()
-            self._await_green()
+            self._guarded("recovery", self._await_recovery)
+            self._guarded("check", self._await_green)
             self._settle(before.lost, before.gone)
         self._note(jobs_at_once=watch.most)
 
@@ -137,7 +140,7 @@ class Trial:
         self._since = Since(at, at, at)
         if self._guarded("inject", lambda: (self.fault.inject(self.site), True)):
             self._since = replace(self._since, struck_at=time.time())
-            self._hold()
+            self._guarded("hold", self._hold)
         self._since = replace(self._since, ended_at=time.time())
         self.say(f"ending it after {self._since.ended_at - at:.0f} s")
         self._guarded("end", lambda: self.fault.end(self.site))
@@ -200,11 +203,14 @@ class Trial:
         self.say("load ended; waiting until all is accounted for")
         settled = wait_for(lambda: site.accounts().to_go == 0 and site.stands_still(), self.patience.settle_s, 1.0)
         self._note(settled=settled, standstill_s=standstill_s)
-        self._guarded("accounts", lambda: self._account(lost_before, gone_before))
+        # What was proved must not be forgotten because a busy server once did not answer.
+        wait_s = self.patience.compare_s
+        self._guarded("accounts", lambda: wait_for(lambda: self._account(lost_before, gone_before), wait_s, 5.0))
         complaints = self._guarded("complaints", lambda: self.fault.complaints(site)) or []
         self._note(complaints=(*self.figures.complaints, *complaints))
 
-    def _account(self, lost_before: int, gone_before: int) -> None:
+    def _account(self, lost_before: int, gone_before: int) -> bool:
+        """Read the ledger's sums and compare the rows; true when both are done."""
         site = self.site
         after = site.accounts()
         lost, gone = after.lost - lost_before, after.gone - gone_before
@@ -215,6 +221,7 @@ class Trial:
             f"compared {found.acknowledged:,} acknowledged events: lost {found.lost}, doubled {found.doubled}, "
             f"phantom {found.phantom}, wrong {found.wrong}, gone {found.gone}"
         )
+        return True
 
     def _guarded(self, what: str, step: Callable[[], T]) -> T | None:
         """The step's result; None if it failed, which becomes a complaint: the trial goes on."""
