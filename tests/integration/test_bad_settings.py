@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -30,6 +29,7 @@ from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.producer import ProducerResource
 from orchestration.resources.topics import TopicSpec
 from orchestration.settings import REPOSITORY, Settings
+from orchestration.streaming_job import StreamingJob
 
 RUN = [sys.executable, "-W", "ignore", "-m", "orchestration", "run"]
 WRONG = "hunter2"
@@ -175,7 +175,8 @@ def test_a_topic_with_too_few_partitions_stops_the_launch(
     kafka.ensure_topic(TopicSpec(topic_name, 1, 1, settings.kafka_retention_ms))
     ours = settings.model_copy(update={"kafka_topic": topic_name, "kafka_partitions": 3})
     flink = FlinkResource(rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri)
-    failed, began = failures(ours, monkeypatch, kafka=kafka, postgres=migrated, flink=flink, producer=producer)
+    stream = StreamingJob(ours, flink, kafka, migrated)
+    failed, began = failures(ours, monkeypatch, kafka=kafka, postgres=migrated, stream=stream, producer=producer)
     (line,) = failed.values()
     assert f"topic {topic_name} at" in line
     assert (
@@ -199,9 +200,8 @@ def test_a_table_with_other_columns_stops_the_launch(
         cursor.execute("CREATE TABLE events (id SERIAL PRIMARY KEY, event_id TEXT)")
     ours = settings.model_copy(update={"kafka_topic": topic_name})
     flink = FlinkResource(rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri)
-    failed, began = failures(
-        ours, monkeypatch, kafka=kafka, postgres=replace(empty_schema), flink=flink, producer=producer
-    )
+    stream = StreamingJob(ours, flink, kafka, empty_schema)
+    failed, began = failures(ours, monkeypatch, kafka=kafka, postgres=empty_schema, stream=stream, producer=producer)
     (line,) = failed.values()
     assert "column event_id is text, expected character varying(50) NOT NULL" in line
     assert "rename that table, or set PI3_POSTGRES_DATABASE to another database" in line

@@ -21,6 +21,7 @@ from orchestration.lifecycle.record import Recovery
 from orchestration.lifecycle.session import OnEnd
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
+from orchestration.resources.topics import TopicSpec
 from orchestration.settings import Settings
 from orchestration.streaming_job import StreamingJob
 from tests.fixtures.flink_cluster import Cluster
@@ -251,7 +252,10 @@ def test_the_end_of_a_session(scene: Scene, on_end: OnEnd, calls: list[str], des
     assert len(scene.submitted) == 1, "what is stopped by a session stays so"
 
 
-def test_a_session_reports_what_it_knows(scene: Scene) -> None:
+def test_a_session_reports_what_it_knows(scene: Scene, settings: Settings) -> None:
+    scene.stream.kafka.ensure_topic(
+        TopicSpec(settings.kafka_topic, settings.kafka_partitions, 1, settings.kafka_retention_ms)
+    )
     figures = session.Session(scene.stream, scene.instance).figures()
     assert figures["rows_landed"] == 0
     assert "lag" in figures
