@@ -112,7 +112,7 @@ class Trial:
 
     def _is_well(self) -> bool:
         jobs = self.site.active_jobs()
-        newest = self.site.check(self.fault.red) if self.fault.red else None
+        newest = self.site.check(self.fault.red) if self.fault.red and self.timed else None
         return len(jobs) == 1 and jobs[0].healthy and (newest is None or newest.passed)
 
     def _repair(self) -> None:
