@@ -195,6 +195,11 @@ def test_what_dies_is_started_again_and_all_ends_with_the_supervisor(paths: Stac
 IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGTSTP, signal.SIGUSR1, signal.SIGPIPE)
 
 
+def changeable(mask: str) -> set[int]:
+    """The signals of a mask of /proc but 32 and 33, which the C library keeps to itself: nobody can reset those."""
+    return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1} & set(signal.valid_signals())
+
+
 def test_a_server_inherits_no_ignored_or_blocked_signal(paths: StackPaths) -> None:
     """As a shell's background job ignores INT and QUIT, nohup HUP, and Python the end of a pipe."""
     start = f"""
@@ -213,6 +218,7 @@ Supervisor(StackPaths(Path({str(paths.root)!r}))).start([server], dict(os.enviro
     try:
         subprocess.run([sys.executable, "-c", start], check=True, cwd=REPOSITORY)
         assert wait_until(lambda: "SigIgn" in running.last_lines("server"), 10)
-        assert running.last_lines("server").split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+        _, blocked, _, ignored = running.last_lines("server").split()
+        assert (changeable(blocked), changeable(ignored)) == (set(), set())
     finally:
         running.stop()
