@@ -1,16 +1,15 @@
 """The verbs of the ledger: audit, audit deeply, redrive, and count what is complete."""
 
-from datetime import datetime, timezone
+from datetime import datetime
 
 import dagster as dg
 
 from orchestration import ledger_report as report
 from orchestration.errors import ConfigurationError
 from orchestration.ledger import completeness, verdicts
-from orchestration.ledger.audit import Limits, run_pass
+from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.ledger.deep_audit import audited_ranges, run_deep_audit
 from orchestration.ledger.letters import read_letters
-from orchestration.ledger.reader import RecordReader
 from orchestration.ledger.redrive import Selection, load_fix
 from orchestration.ledger.republish import Orders, redrive
 from orchestration.ledger.standing import read_deep_audit
@@ -19,6 +18,7 @@ from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.topics import OffsetRange
 from orchestration.settings import load_settings
+from orchestration.times import parse_time
 
 
 class PassConfig(dg.Config):
@@ -39,9 +39,8 @@ def audit_offsets(
 ) -> dg.Output[None]:
     """Metadata: the fates of the offsets, of this pass and of the whole ledger. Reports `dead_letters` too."""
     settings = load_settings()
-    committed = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
-    with RecordReader(settings.kafka_bootstrap_servers, settings.kafka_topic) as reader:
-        done = run_pass(postgres, reader, committed, Limits(config.time_budget_s, config.recount_budget_s))
+    limits = Limits(config.time_budget_s, config.recount_budget_s)
+    done = audit_committed(kafka, postgres, settings.kafka_consumer_group, settings.kafka_topic, limits)
     if not done.ran:
         raise dg.RetryRequested(max_retries=3, seconds_to_wait=settings.ledger_interval_s)
     letters = read_letters(postgres, settings.kafka_topic)
@@ -123,10 +122,9 @@ def _time(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        told = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return parse_time(text)
     except ValueError as error:
         raise ConfigurationError(f"{name} is {text!r}, no ISO time such as 2026-03-01T12:00:00") from error
-    return told if told.tzinfo else told.replace(tzinfo=timezone.utc)
 
 
 @dg.op(out=NOTHING, description="Publish dead letters again, repaired if a fixing function is given; each once.")

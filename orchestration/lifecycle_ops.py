@@ -106,7 +106,7 @@ def _pruned(removed: retention.Superseded) -> str:
 
 def _stop(context: dg.OpExecutionContext, stream: StreamingJob) -> None:
     stopped = stream.telling(context.log.info).stop()
-    context.log_event(dg.AssetObservation(STREAMING_JOB, metadata={"action": "stopped", **_kept(stopped)}))
+    context.log_event(dg.AssetObservation(STREAMING_JOB, metadata={"action": "stopped", **Stopped.told(stopped)}))
     context.log.info(_in_words(stopped))
 
 
@@ -133,12 +133,6 @@ def told(context: _Context, stream: StreamingJob, ensured: Ensured) -> dict[str,
         "writer_epoch": known.epoch,
         "flink_ui": dg.MetadataValue.url(stream.flink.ui_url(ensured.job_id)),
     }
-
-
-def _kept(stopped: Stopped | None) -> dict[str, str]:
-    if stopped is None:
-        return {"job_id": "none was running"}
-    return {"job_id": stopped.job_id, "savepoint": stopped.savepoint_path or f"none: {stopped.no_savepoint}"}
 
 
 def _in_words(stopped: Stopped | None) -> str:

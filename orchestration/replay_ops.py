@@ -58,7 +58,8 @@ def replay_hours(context: dg.OpExecutionContext, config: ReplayConfig, stream: S
         # From the first record stamped in the first hour or later to the first that is stamped after the last hour.
         first, past = (stream.kafka.offsets_at(topic, moment) for moment in (window.start, window.end))
         wanted = {number: OffsetRange(first[number], past[number]) for number in first}
-        found, retained = _scope(context, stream, wanted), stream.kafka.offsets(topic)
+        retained = stream.kafka.offsets(topic)
+        found = _scope(context, stream, wanted, retained)
         if (emptied := replay_ranges.emptied(wanted, retained)) and not found.ranges:
             raise ConfigurationError(
                 "Kafka retains nothing of these hours: "
@@ -81,7 +82,7 @@ def replay_offsets(context: dg.OpExecutionContext, config: ReplayRangeConfig, st
     """Observes `events` with what `replay_hours` has as metadata."""
     with _faults_told_at_once():
         wanted = replay_ranges.parse(config.ranges)
-        found = _scope(context, stream, wanted)
+        found = _scope(context, stream, wanted, stream.kafka.offsets(stream.settings.kafka_topic))
         if not found.ranges:
             why = "; ".join(found.warnings()) or "the topic has no such offsets"
             raise ConfigurationError(f"nothing of the ranges can be replayed: {why}")
@@ -111,10 +112,9 @@ def reset_offsets(context: dg.OpExecutionContext, config: ResetConfig, stream: S
     context.log_event(dg.AssetMaterialization(STREAMING_JOB, metadata=metadata))
 
 
-def _scope(context: dg.OpExecutionContext, stream: StreamingJob, wanted: Ranges) -> Scope:
-    topic = stream.settings.kafka_topic
-    committed = stream.kafka.committed(stream.settings.kafka_consumer_group, topic)
-    found = replay_ranges.scope(wanted, stream.kafka.offsets(topic), committed)
+def _scope(context: dg.OpExecutionContext, stream: StreamingJob, wanted: Ranges, retained: Ranges) -> Scope:
+    committed = stream.kafka.committed(stream.settings.kafka_consumer_group, stream.settings.kafka_topic)
+    found = replay_ranges.scope(wanted, retained, committed)
     for line in found.warnings():
         context.log.warning(line)
     return found

@@ -99,8 +99,7 @@ class StreamingJob(TreatAsResourceParam):
 
     def version(self) -> Version:
         """What ran last, or else what this code and these settings would run."""
-        known = self.record()
-        return self._kept(known) or current_version(self.settings, known.parallelism)
+        return self._version(self.record())
 
     def ensure_running(self) -> Ensured:
         """Adopt the running job, or start it; a job of another version is upgraded to the current one."""
@@ -112,8 +111,8 @@ class StreamingJob(TreatAsResourceParam):
             known = self.record()
             wanted = current_version(self.settings, known.parallelism)
             if known.fingerprint in (None, wanted.fingerprint):
-                return self._ensure(wanted, lock)
-            return self._upgrade(wanted, lock)
+                return self._ensure(wanted, known, lock)
+            return self._upgrade(wanted, known, lock)
 
     def recover(self) -> Ensured | None:
         """Let what ran before run again; None if the job is not wanted."""
@@ -121,7 +120,7 @@ class StreamingJob(TreatAsResourceParam):
             known = self.record()
             if known.desired != "running":
                 return None
-            return self._ensure(self.version(), lock)
+            return self._ensure(self._version(known), known, lock)
 
     def stop(self) -> Stopped | None:
         """Stop the job with a savepoint, and do not want it to run; None if none was active."""
@@ -181,20 +180,21 @@ class StreamingJob(TreatAsResourceParam):
             record.set_reset(self.postgres, self.name, datetime.now(timezone.utc), targets(moves))
             record.want(self.postgres, self.name, "running")
             record.set_recovery(self.postgres, self.name)
-            return self._ensure(self.version(), lock), moves
+            known = self.record()
+            return self._ensure(self._version(known), known, lock), moves
 
-    def _ensure(self, version: Version, lock: int) -> Ensured:
-        known = self.record()
+    def _ensure(self, version: Version, known: JobRecord, lock: int) -> Ensured:
         self.tell("looking for the job")
-        return self.flink.ensure_running(_claim(known, version), self._submission(version, lock), known.reset_at)
+        submission = self._submission(version, known, lock)
+        return self.flink.ensure_running(_claim(known, version), submission, known.reset_at)
 
-    def _upgrade(self, wanted: Version, lock: int) -> Ensured:
-        old = self._kept(self.record())
+    def _upgrade(self, wanted: Version, known: JobRecord, lock: int) -> Ensured:
+        old = self._kept(known)
         self.tell(f"upgrading to version {wanted.fingerprint[:12]}: stopping with a savepoint")
         stopped = self.flink.stop(self.name)
         lost = lost_records(self.settings, self.postgres)
         try:
-            ensured = self._ensure(wanted, lock)
+            ensured = self._ensure(wanted, known, lock)
             self.tell("verifying that rows land and that the ledger balances")
             Trial(self.settings, self.flink, self.kafka, self.postgres, ensured.job_id, lost).verify()
         except Pi3Error as error:
@@ -213,20 +213,24 @@ class StreamingJob(TreatAsResourceParam):
         for job in self.flink.client.active_jobs(self.name):
             self.flink.cancel(job.id)
         # A checkpoint of the rejected version may hold offsets of records that it landed wrongly.
-        if rejected := self.record().job_id:
-            remove_checkpoints(self.settings.flink_state_uri, rejected)
-        claim = _claim(self.record(), old)
+        known = self.record()
+        if known.job_id:
+            remove_checkpoints(self.settings.flink_state_uri, known.job_id)
         if stopped and stopped.savepoint_path:
-            self.flink.start_from(claim, self._submission(old, lock), stopped.savepoint_path)
+            submission = self._submission(old, known, lock)
+            self.flink.start_from(_claim(known, old), submission, stopped.savepoint_path)
         else:
-            self._ensure(old, lock)
+            self._ensure(old, known, lock)
 
-    def _submission(self, version: Version, lock: int) -> Submission:
+    def _submission(self, version: Version, known: JobRecord, lock: int) -> Submission:
         spec = replace(job_spec(self.settings), parallelism=version.parallelism)
-        return Submission(self.settings, self.postgres, spec, version, self.record(), lock, self.tell)
+        return Submission(self.settings, self.postgres, spec, version, known, lock, self.tell)
 
     def _alone(self) -> AbstractContextManager[int]:
         return exclusive(self.postgres, self.name, self.settings.run_dir)
+
+    def _version(self, known: JobRecord) -> Version:
+        return self._kept(known) or current_version(self.settings, known.parallelism)
 
     def _kept(self, known: JobRecord) -> Version | None:
         return record.version(self.postgres, self.name, known.fingerprint) if known.fingerprint else None

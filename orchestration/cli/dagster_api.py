@@ -142,7 +142,7 @@ class DagsterApi:
         selector = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY, "pipelineName": job}
         tags = [{"key": "pi3/launched_by", "value": "command line"}]
         params = {"selector": selector, "runConfigData": run_config or {}, "executionMetadata": {"tags": tags}}
-        answer = self._ask(LAUNCH, {"params": params})["launchPipelineExecution"]
+        answer = self.ask(LAUNCH, {"params": params})["launchPipelineExecution"]
         if answer["__typename"] != "LaunchRunSuccess":
             errors = "; ".join(error["message"] for error in answer.get("errors", ()))
             reason = in_one_line(answer.get("message") or errors or answer["__typename"])
@@ -158,7 +158,7 @@ class DagsterApi:
         seen: dict[str, str] = {}
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            run = self._ask(RUN, {"runId": run_id})["runOrError"]
+            run = self.ask(RUN, {"runId": run_id})["runOrError"]
             if "status" not in run:
                 raise ConfigurationError(f"Dagster at {self.url} does not show run {run_id}: {_words(run)}")
             for step in run["stepStats"]:
@@ -184,12 +184,12 @@ class DagsterApi:
 
     def materializations(self, asset: str, limit: int = 10) -> list[dict[str, float]]:
         """Numeric metadata of the newest materializations, the newest first."""
-        answer = self._ask(MATERIALIZATIONS, {"key": {"path": asset.split("/")}, "limit": limit})["assetOrError"]
+        answer = self.ask(MATERIALIZATIONS, {"key": {"path": asset.split("/")}, "limit": limit})["assetOrError"]
         return [_numbers(entry["metadataEntries"]) for entry in answer.get("assetMaterializations", [])]
 
     def latest_verdict(self, asset: str, check: str) -> CheckVerdict | None:
         """The newest verdict of a check, None if there is none among its last executions."""
-        answer = self._ask(LATEST_VERDICT, {"key": {"path": asset.split("/")}, "check": check})["assetCheckExecutions"]
+        answer = self.ask(LATEST_VERDICT, {"key": {"path": asset.split("/")}, "check": check})["assetCheckExecutions"]
         return next((_verdict(execution["evaluation"]) for execution in answer if execution["evaluation"]), None)
 
     def run_url(self, run_id: str) -> str:
@@ -198,11 +198,17 @@ class DagsterApi:
 
     def _entries(self) -> list[dict[str, Any]]:
         try:
-            return list(self._ask(LOCATIONS)["workspaceOrError"].get("locationEntries", []))
+            return list(self.ask(LOCATIONS)["workspaceOrError"].get("locationEntries", []))
         except TransientError:
             return []
 
-    def _ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The data of the answer to a GraphQL query.
+
+        Raises:
+            TransientError: the webserver does not answer.
+            ConfigurationError: it refuses the query.
+        """
         try:
             body = {"query": query, "variables": variables or {}}
             answer = self._session.post(f"{self.url}/graphql", json=body, timeout=self._timeout_s).json()

@@ -23,9 +23,8 @@ from orchestration.defs.provisioning import AFTER, common
 from orchestration.errors import Pi3Error
 from orchestration.ledger import verdicts
 from orchestration.ledger.accounting import PassReport
-from orchestration.ledger.audit import Limits, run_pass
+from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.ledger.letters import read_letters
-from orchestration.ledger.reader import RecordReader
 from orchestration.ledger.standing import Standing, read_deep_audit, read_standing
 from orchestration.ledger_report import DEAD_LETTERS, LEDGER
 from orchestration.resources.kafka import KafkaResource
@@ -73,9 +72,8 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         context: dg.SensorEvaluationContext, kafka: KafkaResource, postgres: PostgresResource
     ) -> dg.SensorResult | dg.SkipReason:
         try:
-            committed = kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
-            with RecordReader(settings.kafka_bootstrap_servers, settings.kafka_topic) as reader:
-                report = run_pass(postgres, reader, committed, Limits(settings.ledger_budget_s, RECOUNT_S))
+            group, limits = settings.kafka_consumer_group, Limits(settings.ledger_budget_s, RECOUNT_S)
+            report = audit_committed(kafka, postgres, group, settings.kafka_topic, limits)
             if not report.ran:
                 return dg.SkipReason("another pass is under way")
             return _tick_result(context, settings, postgres, report)

@@ -24,7 +24,6 @@ from orchestration.flink.identity import (
     Ambiguous,
     Await,
     Claim,
-    Decision,
     Evict,
     KnownJob,
     Replace,
@@ -64,6 +63,13 @@ class Stopped:
     savepoint_path: str | None
     no_savepoint: str | None = None
 
+    @classmethod
+    def told(cls, stopped: Stopped | None) -> dict[str, str]:
+        """What was stopped, as metadata; None: there was nothing to stop."""
+        if stopped is None:
+            return {"job_id": "none was running"}
+        return {"job_id": stopped.job_id, "savepoint": stopped.savepoint_path or f"none: {stopped.no_savepoint}"}
+
 
 @dataclass(frozen=True)
 class Lifecycle:
@@ -77,14 +83,10 @@ class Lifecycle:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
 
-    def look(self, claim: Claim) -> Decision:
-        """See `FlinkResource.look`."""
-        return decide(self._known(claim.name), claim)
-
     def ensure_running(self, claim: Claim, submit: Submitter, since: datetime | None = None) -> Ensured:
         """See `FlinkResource.ensure_running`."""
         while True:
-            match self.look(claim):
+            match decide(self._known(claim.name), claim):
                 case Submit():
                     return self._start(claim, submit, restore_points(self.state_uri, since))
                 case Adopt(job):

@@ -8,10 +8,10 @@ import dagster as dg
 from pydantic import Field
 
 from orchestration.flink.client import FlinkClient
-from orchestration.flink.identity import Claim, Decision
+from orchestration.flink.identity import Claim
 from orchestration.flink.lifecycle import Ensured, Lifecycle, Stopped, Submitter
 
-__all__ = ["Claim", "Decision", "Ensured", "FlinkResource", "Stopped", "Submitter"]
+__all__ = ["Claim", "Ensured", "FlinkResource", "Stopped", "Submitter"]
 
 
 class FlinkResource(dg.ConfigurableResource[FlinkClient]):
@@ -31,14 +31,6 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
     def ui_url(self, job_id: str) -> str:
         """The job's page in Flink's UI."""
         return f"{self.rest_url.rstrip('/')}/#/job/running/{job_id}/overview"
-
-    def look(self, claim: Claim) -> Decision:
-        """What `ensure_running` would do first.
-
-        Raises:
-            FlinkUnreachable: try again.
-        """
-        return self._lifecycle().look(claim)
 
     def ensure_running(self, claim: Claim, submit: Submitter, since: datetime | None = None) -> Ensured:
         """Return once exactly one job of this name and fingerprint runs with all its tasks.

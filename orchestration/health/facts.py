@@ -24,7 +24,6 @@ class Desired:
     state: Literal["running", "stopped"]
     at_s: float
     attempts: int = 0
-    next_attempt_at_s: float | None = None
     gave_up_at_s: float | None = None
     last_error: str | None = None
 

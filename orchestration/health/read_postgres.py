@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from orchestration.errors import ConfigurationError
 from orchestration.health.facts import BlockedSession, Desired, PostgresFacts
 from orchestration.lifecycle import record
 from orchestration.resources.postgres import PostgresResource
+from orchestration.resources.sql_files import sql_file
 
 SQL_DIR: Final = Path(__file__).parent / "sql"
 LOCK_TIMEOUT = "SET lock_timeout = '1s'"
@@ -56,7 +56,6 @@ def read_desired(postgres: PostgresResource, job_name: str) -> Desired | None:
         found.desired,
         found.desired_at.timestamp(),
         recovery.attempts,
-        _unix(recovery.next_at),
         _unix(recovery.gave_up_at),
         recovery.error,
     )
@@ -76,10 +75,5 @@ def _unix(moment: datetime | None) -> float | None:
 
 
 def _rows(cursor: psycopg2.extensions.cursor, name: str, **values: object) -> list[tuple[Any, ...]]:
-    cursor.execute(_statement(name), values)
+    cursor.execute(sql_file(SQL_DIR, name), values)
     return cursor.fetchall()
-
-
-@cache
-def _statement(name: str) -> str:
-    return (SQL_DIR / f"{name}.sql").read_text("utf-8")

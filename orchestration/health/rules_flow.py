@@ -91,9 +91,7 @@ def retention_near(view: View) -> Finding | None:
         return None
     severity = Severity.ERROR if share <= view.limits.retention_error else Severity.WARN
     words = f"in {seconds(max(0.0, left_s))} Kafka begins to remove records that are not read yet"
-    return Finding(
-        Cause.RETENTION_NEAR, words, "let the job catch up, or raise the topic's retention.ms", severity
-    )  # fmt: skip
+    return Finding(Cause.RETENTION_NEAR, words, "let the job catch up, or raise the topic's retention.ms", severity)
 
 
 def retention_left_s(kafka: KafkaFacts | None, now_s: float) -> float | None:

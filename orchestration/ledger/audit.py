@@ -31,6 +31,7 @@ from orchestration.ledger.inquest import Inquest
 from orchestration.ledger.offsets import NONE, OffsetRange, OffsetSet
 from orchestration.ledger.reader import RecordReader
 from orchestration.ledger.store import LedgerStore
+from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource, Role
 
 ROLE: Final[Role] = "auditor"
@@ -75,6 +76,15 @@ def run_pass(
         gone, lost = store.gone_and_lost()
         done = replace(_report(reader.topic, started), ran=True, partitions=current.partitions)
         return replace(done, totals=store.totals(), gone=gone, lost=lost)
+
+
+def audit_committed(
+    kafka: KafkaResource, postgres: PostgresResource, group: str, topic: str, limits: Limits = Limits()
+) -> PassReport:
+    """A pass up to what the consumer group has committed by now; raises what `run_pass` does."""
+    committed = kafka.committed(group, topic)
+    with RecordReader(kafka.bootstrap_servers, topic) as reader:
+        return run_pass(postgres, reader, committed, limits)
 
 
 def _report(topic: str, started: float) -> PassReport:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
+
+from orchestration.resources.sql_files import sql_file
 
 SQL_DIR = Path(__file__).parent / "sql"
 
 
-@cache
 def statement(name: str) -> str:
     """The text of `sql/<name>.sql`."""
-    return (SQL_DIR / f"{name}.sql").read_text("utf-8")
+    return sql_file(SQL_DIR, name)

@@ -43,7 +43,7 @@ def nothing_lost(
     totals: Mapping[int, PartitionTotals], lost: Mapping[int, OffsetSet], gone: Mapping[int, OffsetSet]
 ) -> Verdict:
     """No offset may be LOST (valid, readable, not landed) or gone (removed before the job could have read it)."""
-    counts = {fate: _total(totals, fate) for fate in UNACCOUNTED}
+    counts = {fate: total(totals, fate) for fate in UNACCOUNTED}
     figures: dict[str, Number] = {fate.value: count for fate, count in counts.items()}
     if not totals:
         return Verdict(True, NOTHING_AUDITED, metadata=figures)
@@ -185,7 +185,8 @@ def _imbalance(number: int, totals: PartitionTotals) -> str:
     return f"partition {number}: {fates} of {totals.covered:,} offsets covered, and {width:,} audited"
 
 
-def _total(totals: Mapping[int, PartitionTotals], fate: Fate) -> int:
+def total(totals: Mapping[int, PartitionTotals], fate: Fate) -> int:
+    """Offsets of this fate, over all partitions."""
     return sum(partition.counts.get(fate, 0) for partition in totals.values())
 
 

@@ -16,11 +16,8 @@ from psycopg2.extras import Json
 
 from flink_jobs.builder import Definition
 from orchestration.errors import TransientError
-from orchestration.lifecycle.statements import Cursor
-from orchestration.lifecycle.statements import one as _one
-from orchestration.lifecycle.statements import run as _run
-from orchestration.lifecycle.statements import transaction as _cursor
-from orchestration.resources.postgres import PostgresResource, Role
+from orchestration.lifecycle.statements import Cursor, one, run, transaction
+from orchestration.resources.postgres import PostgresResource
 
 Desired = Literal["running", "stopped"]
 
@@ -68,29 +65,27 @@ class Version:
     verified: bool = False
 
 
-def read(postgres: PostgresResource, job_name: str, role: Role = "reader") -> JobRecord | None:
+def read(postgres: PostgresResource, job_name: str) -> JobRecord | None:
     """The record, None if the job was never asked for.
 
     Raises:
         TransientError: Postgres is out of reach.
         ConfigurationError: its schema is not there yet.
     """
-    with _cursor(postgres, role) as cursor:
-        row = _one(cursor, "job_record", job_name=job_name)
+    with transaction(postgres, "reader") as cursor:
+        row = one(cursor, "job_record", job_name=job_name)
     if row is None:
         return None
     if offsets := row["reset_offsets"]:
         row["reset_offsets"] = {int(partition): offset for partition, offset in offsets.items()}
-    recovery = Recovery(
-        *(row.pop(name) for name in ("recovery_attempts", "next_recovery_at", "gave_up_at", "last_error"))
-    )
+    recovery = Recovery(*(row.pop(name) for name in RECOVERY_COLUMNS))
     return JobRecord(**row, recovery=recovery)
 
 
 def want(postgres: PostgresResource, job_name: str, desired: Desired) -> None:
     """Write down what is wanted, before it is done, so that whoever comes next goes on."""
-    with _cursor(postgres) as cursor:
-        _run(cursor, "want", job_name=job_name, desired=desired)
+    with transaction(postgres) as cursor:
+        run(cursor, "want", job_name=job_name, desired=desired)
 
 
 def take_lease(
@@ -105,10 +100,10 @@ def take_lease(
     """
     names = {"job_name": job_name, "fingerprint": version.fingerprint}
     definition = Json(json.loads(version.definition.to_json()))
-    with _cursor(postgres) as cursor:
+    with transaction(postgres) as cursor:
         _shut_out_writers(cursor, job_name)
-        _run(cursor, "version_keep", **names, definition=definition, parallelism=version.parallelism)
-        row = _one(cursor, "lease_take", **names, job_id=job_id, restored_from=restored_from)
+        run(cursor, "version_keep", **names, definition=definition, parallelism=version.parallelism)
+        row = one(cursor, "lease_take", **names, job_id=job_id, restored_from=restored_from)
     return int(row["epoch"]) if row else 0
 
 
@@ -116,10 +111,10 @@ def _shut_out_writers(cursor: Cursor, job_name: str) -> None:
     """Until the transaction ends no run of the job can write."""
     for end_first in (False, True):
         if end_first:
-            _run(cursor, "end_writers", job_name=job_name)
+            run(cursor, "end_writers", job_name=job_name)
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            if (row := _one(cursor, "lease_lock", job_name=job_name)) and row["locked"]:
+            if (row := one(cursor, "lease_lock", job_name=job_name)) and row["locked"]:
                 return
             time.sleep(0.1)
     raise TransientError(f"an earlier run of {job_name} still writes to Postgres; its sessions do not end: try again")
@@ -127,8 +122,8 @@ def _shut_out_writers(cursor: Cursor, job_name: str) -> None:
 
 def version(postgres: PostgresResource, job_name: str, fingerprint: str) -> Version | None:
     """The kept version of this fingerprint."""
-    with _cursor(postgres) as cursor:
-        row = _one(cursor, "version", job_name=job_name, fingerprint=fingerprint)
+    with transaction(postgres) as cursor:
+        row = one(cursor, "version", job_name=job_name, fingerprint=fingerprint)
     if row is None:
         return None
     return Version(row["fingerprint"], Definition.from_json(row["definition"]), row["parallelism"], row["verified"])
@@ -136,23 +131,23 @@ def version(postgres: PostgresResource, job_name: str, fingerprint: str) -> Vers
 
 def verified(postgres: PostgresResource, job_name: str, fingerprint: str) -> None:
     """Write down that the version has proved itself."""
-    with _cursor(postgres) as cursor:
-        _run(cursor, "version_verified", job_name=job_name, fingerprint=fingerprint)
+    with transaction(postgres) as cursor:
+        run(cursor, "version_verified", job_name=job_name, fingerprint=fingerprint)
 
 
 def set_parallelism(postgres: PostgresResource, job_name: str, parallelism: int | None) -> None:
     """Overrule the setting; None: as the settings say."""
-    with _cursor(postgres) as cursor:
-        _run(cursor, "rescale", job_name=job_name, parallelism=parallelism)
+    with transaction(postgres) as cursor:
+        run(cursor, "rescale", job_name=job_name, parallelism=parallelism)
 
 
 def set_reset(postgres: PostgresResource, job_name: str, reset_at: datetime, offsets: Mapping[int, int]) -> None:
     """Leave restore points up to `reset_at` alone, and start from `offsets` (by partition) where there is none."""
-    with _cursor(postgres) as cursor:
-        _run(cursor, "reset", job_name=job_name, reset_at=reset_at, reset_offsets=Json(dict(offsets)))
+    with transaction(postgres) as cursor:
+        run(cursor, "reset", job_name=job_name, reset_at=reset_at, reset_offsets=Json(dict(offsets)))
 
 
 def set_recovery(postgres: PostgresResource, job_name: str, recovery: Recovery = Recovery()) -> None:
     """Write down how far the recovery of a dead job has come; without one: it runs again."""
-    with _cursor(postgres) as cursor:
-        _run(cursor, "recovery", job_name=job_name, **vars(recovery))
+    with transaction(postgres) as cursor:
+        run(cursor, "recovery", job_name=job_name, **vars(recovery))

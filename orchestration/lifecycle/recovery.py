@@ -42,7 +42,7 @@ class Look:
     @property
     def calm(self) -> bool:
         """Whether nothing is to be done, and nothing is left of an earlier recovery."""
-        return self.decision.__class__ is Nothing and self.known.recovery == Recovery() and not self.observed.busy
+        return isinstance(self.decision, Nothing) and self.known.recovery == Recovery() and not self.observed.busy
 
 
 def observe(stream: StreamingJob, patience_s: float = 0.0) -> Observed:

@@ -21,8 +21,7 @@ from orchestration.flink.client import FlinkClient
 from orchestration.flink.errors import FlinkNotFound, FlinkUnreachable
 from orchestration.flink.restore import local_folder
 from orchestration.flink.types import JobSummary
-from orchestration.ledger.audit import Limits, run_pass
-from orchestration.ledger.reader import RecordReader
+from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.lifecycle import record
 from orchestration.lifecycle.locks import exclusive
 from orchestration.lifecycle.record import JobRecord, Version
@@ -175,9 +174,8 @@ class Replay:
         """Let passes count what was LOST in the ranges again, until nothing is, or the ledger insists."""
         settings, figures = self.stream.settings, self._figures
         for _ in range(PASSES):
-            committed = self.stream.kafka.committed(settings.kafka_consumer_group, settings.kafka_topic)
-            with RecordReader(settings.kafka_bootstrap_servers, settings.kafka_topic) as reader:
-                done = run_pass(self.stream.postgres, reader, committed, Limits(10.0, 10.0))
+            group, topic = settings.kafka_consumer_group, settings.kafka_topic
+            done = audit_committed(self.stream.kafka, self.stream.postgres, group, topic, Limits(10.0, 10.0))
             if done.ran and not figures.lost(ranges):
                 return
             time.sleep(POLL_S)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 
 from orchestration.errors import ConfigurationError
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.topics import OffsetRange
+from orchestration.times import parse_time
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def read_moves(kafka: KafkaResource, group: str, topic: str, to: str) -> dict[in
         ConfigurationError: `to` is none of these, or the topic does not exist.
         TransientError: Kafka is out of reach.
     """
-    moment = None if to in ("earliest", "latest") else parse_time(to)
+    moment = None if to in ("earliest", "latest") else parse_moment(to)
     logs = kafka.offsets(topic)
     if moment is not None:
         goal = kafka.offsets_at(topic, moment)
@@ -90,16 +91,15 @@ def require_confirmation(confirm: str, topic: str, to: str, planned: Moves) -> N
         )
 
 
-def parse_time(text: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     """An ISO time, UTC unless it says otherwise.
 
     Raises:
         ConfigurationError: it is none.
     """
     try:
-        told = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return parse_time(text)
     except ValueError as error:
         raise ConfigurationError(
             f"to is {text!r}, and should be earliest, latest or an ISO time such as 2026-03-01T12:00:00"
         ) from error
-    return told if told.tzinfo else told.replace(tzinfo=timezone.utc)

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import dagster as dg
 
 from orchestration.errors import TransientError
-from orchestration.flink.resource import Ensured
+from orchestration.flink.resource import Ensured, Stopped
 from orchestration.health import memory
 from orchestration.health.facts import FlinkFacts, KafkaFacts, PostgresFacts, StreamFacts
 from orchestration.health.gather import Servers, gather
@@ -118,11 +118,7 @@ def _end(stream: StreamingJob, on_end: OnEnd) -> Figures:
     if on_end is OnEnd.cancel:
         cancelled = ", ".join(stream.cancel())
         return {"action": "cancelled", "job_id": cancelled or "none was running"}
-    stopped = stream.stop()
-    if stopped is None:
-        return {"action": "stopped", "job_id": "none was running"}
-    kept = stopped.savepoint_path or f"none: {stopped.no_savepoint}"
-    return {"action": "stopped", "job_id": stopped.job_id, "savepoint": kept}
+    return {"action": "stopped", **Stopped.told(stream.stop())}
 
 
 def _landed_since(postgres: PostgresResource, before: Progress | None, newest_id: int) -> Progress:

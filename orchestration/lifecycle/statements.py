@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
 from orchestration.resources.postgres import PostgresResource, Role
+from orchestration.resources.sql_files import sql_file
 
 SQL_DIR: Final = Path(__file__).parent / "sql"
 
@@ -32,7 +32,7 @@ def transaction(postgres: PostgresResource, role: Role = "owner") -> Iterator[Cu
 
 def run(cursor: Cursor, name: str, **values: Any) -> None:  # noqa: ANN401 - as Postgres takes them
     """Execute `sql/<name>.sql`."""
-    cursor.execute(_statement(name), values)
+    cursor.execute(sql_file(SQL_DIR, name), values)
 
 
 def one(cursor: Cursor, name: str, **values: Any) -> dict[str, Any] | None:  # noqa: ANN401
@@ -40,8 +40,3 @@ def one(cursor: Cursor, name: str, **values: Any) -> dict[str, Any] | None:  # n
     run(cursor, name, **values)
     row: Any = cursor.fetchone()
     return dict(row) if row else None
-
-
-@cache
-def _statement(name: str) -> str:
-    return (SQL_DIR / f"{name}.sql").read_text("utf-8")

@@ -10,10 +10,10 @@ from typing import Final
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.flink.client import FlinkClient
 from orchestration.flink.resource import FlinkResource
-from orchestration.ledger.accounting import Fate, PartitionTotals
-from orchestration.ledger.audit import Limits, run_pass
-from orchestration.ledger.reader import RecordReader
+from orchestration.ledger.accounting import Fate
+from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.ledger.standing import read_standing
+from orchestration.ledger.verdicts import total
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import Settings
@@ -67,8 +67,9 @@ class Trial:
             ConfigurationError: it did not within `upgrade_limit_s`; the message says what was missing.
         """
         deadline = time.monotonic() + self.settings.upgrade_limit_s
-        ends = {number: span.end for number, span in self.kafka.offsets(self.settings.kafka_topic).items()}
-        goal = sample(self._committed(), ends)
+        group, topic = self.settings.kafka_consumer_group, self.settings.kafka_topic
+        ends = {number: span.end for number, span in self.kafka.offsets(topic).items()}
+        goal = sample(self.kafka.committed(group, topic), ends)
         while missing := self._missing(goal):
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"{missing} within {self.settings.upgrade_limit_s} s")
@@ -81,16 +82,12 @@ class Trial:
             return str(error)
 
     def _proof(self, goal: Mapping[int, int]) -> Proof:
-        topic = self.settings.kafka_topic
+        group, topic = self.settings.kafka_consumer_group, self.settings.kafka_topic
         checkpoints = self.flink.client.checkpoints(self.job_id).completed
-        with RecordReader(self.settings.kafka_bootstrap_servers, topic) as reader:
-            run_pass(self.postgres, reader, self._committed(), Limits(time_budget_s=10.0))
+        audit_committed(self.kafka, self.postgres, group, topic, Limits(time_budget_s=10.0))
         totals = read_standing(self.postgres, topic).totals
-        audited_to = {number: total.span.end for number, total in totals.items()}
-        return Proof(checkpoints, audited_to, goal, _lost(totals), self.lost_before)
-
-    def _committed(self) -> dict[int, int]:
-        return self.kafka.committed(self.settings.kafka_consumer_group, self.settings.kafka_topic)
+        audited_to = {number: partition.span.end for number, partition in totals.items()}
+        return Proof(checkpoints, audited_to, goal, total(totals, Fate.LOST), self.lost_before)
 
 
 def sample(committed: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, int]:
@@ -100,7 +97,7 @@ def sample(committed: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, i
 
 def lost_records(settings: Settings, postgres: PostgresResource) -> int:
     """Records that the ledger calls LOST now."""
-    return _lost(read_standing(postgres, settings.kafka_topic).totals)
+    return total(read_standing(postgres, settings.kafka_topic).totals, Fate.LOST)
 
 
 def check_slots(client: FlinkClient, job_name: str, parallelism: int) -> None:
@@ -113,7 +110,3 @@ def check_slots(client: FlinkClient, job_name: str, parallelism: int) -> None:
             f"parallelism {parallelism} needs as many slots, and the cluster has {free} for {job_name}: "
             "add a TaskManager, raise taskmanager.numberOfTaskSlots, or choose less"
         )
-
-
-def _lost(totals: Mapping[int, PartitionTotals]) -> int:
-    return sum(total.counts[Fate.LOST] for total in totals.values())

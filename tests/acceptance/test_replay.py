@@ -11,7 +11,6 @@ from typing import Any
 
 import psutil
 import pytest
-import requests
 
 from infra.local.stack import Stack
 from infra.local.supervisor import orphans
@@ -22,6 +21,7 @@ from orchestration.ledger.standing import read_standing
 from orchestration.resources.kafka import KafkaResource
 from orchestration.settings import Settings
 from tests.acceptance.pipeline import active, launch, settle, wait_until
+from tests.acceptance.ui import graphql
 from tests.fixtures.records import Row, read_table, send
 
 BACKFILL = """
@@ -33,12 +33,6 @@ mutation Backfill($params: LaunchBackfillParams!) {
 }"""
 RUNS = """
 query Runs($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results { runId status } } } }"""
-
-
-def graphql(api: DagsterApi, query: str, **variables: object) -> dict[str, Any]:
-    answer = requests.post(f"{api.url}/graphql", json={"query": query, "variables": variables}, timeout=10).json()
-    assert "errors" not in answer, answer
-    return dict(answer["data"])
 
 
 def backfill(api: DagsterApi, hours: list[str]) -> list[RunResult]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import requests
-
-from orchestration.cli.dagster_api import LOCATION, REPOSITORY, DagsterApi
+from orchestration.cli.dagster_api import DagsterApi
+from tests.faults.checks import sensor_selector
 
 TERMINATE = """
 mutation Terminate($runId: String!) { terminateRun(runId: $runId) { __typename ... on Error { message } } }"""
@@ -38,10 +37,8 @@ query Observations($key: AssetKeyInput!) {
 
 
 def graphql(api: DagsterApi, query: str, **variables: object) -> dict[str, Any]:
-    """The data of the answer."""
-    answer = requests.post(f"{api.url}/graphql", json={"query": query, "variables": variables}, timeout=30).json()
-    assert "errors" not in answer, answer
-    return dict(answer["data"])
+    """The data of the answer; to end a run takes longer than what a command line asks for."""
+    return DagsterApi(api.url, timeout_s=30).ask(query, variables)
 
 
 def terminate(api: DagsterApi, run_id: str) -> None:
@@ -71,7 +68,7 @@ def observations(api: DagsterApi, asset: str, run_id: str | None = None) -> list
 @contextmanager
 def switched_off(api: DagsterApi, sensor: str) -> Iterator[None]:
     """Without this sensor, for as long as the block lasts."""
-    selector = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY, "sensorName": sensor}
+    selector = sensor_selector(sensor)
     state = graphql(api, SENSOR, selector=selector)["sensorOrError"]["sensorState"]
     graphql(api, STOP, id=state["id"])
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestration.ledger.accounting import Fate, PartitionTotals
-from orchestration.ledger.verdicts import offsets_balance
+from orchestration.ledger.verdicts import offsets_balance, total
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Accounts:
     ) -> Accounts:
         """From the ledger's totals, and Kafka's offsets."""
         return cls(
-            lost=sum(partition.counts[Fate.LOST] for partition in totals.values()),
-            gone=sum(partition.counts[Fate.GONE] for partition in totals.values()),
+            lost=total(totals, Fate.LOST),
+            gone=total(totals, Fate.GONE),
             balanced=offsets_balance(totals).passed,
             committed=committed,
             audited={number: partition.span.end for number, partition in totals.items()},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestration.cli.dagster_api import DagsterApi
+from orchestration.cli.dagster_api import LOCATION, REPOSITORY, DagsterApi
 
 # Asset of each check that a fault may name.
 ASSETS: Final = {
@@ -53,7 +53,7 @@ def history(api: DagsterApi, check: str, limit: int = 100) -> list[Evaluation]:
         TransientError: the webserver does not answer.
     """
     variables = {"asset": {"path": [ASSETS[check]]}, "check": check, "limit": limit}
-    executions = api._ask(EXECUTIONS, variables)["assetCheckExecutions"]
+    executions = api.ask(EXECUTIONS, variables)["assetCheckExecutions"]
     found = [execution["evaluation"] for execution in executions if execution["evaluation"]]
     return sorted((_evaluation(raw) for raw in found), key=lambda evaluation: evaluation.at)
 
@@ -71,9 +71,13 @@ def last_tick(api: DagsterApi, sensor: str) -> float:
     Raises:
         TransientError: the webserver does not answer.
     """
-    selector = {"repositoryLocationName": "pi3", "repositoryName": "__repository__", "sensorName": sensor}
-    state = api._ask(TICKS, {"sensor": selector})["sensorOrError"].get("sensorState", {"ticks": []})
+    state = api.ask(TICKS, {"sensor": sensor_selector(sensor)})["sensorOrError"].get("sensorState", {"ticks": []})
     return max((tick["timestamp"] for tick in state["ticks"] if tick["status"] in ("SUCCESS", "SKIPPED")), default=0.0)
+
+
+def sensor_selector(sensor: str) -> dict[str, str]:
+    """How Dagster's GraphQL API names a sensor."""
+    return {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY, "sensorName": sensor}
 
 
 def red_after(evaluations: Sequence[Evaluation], injected_at: float) -> Evaluation | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.errors import TransientError
+from tests.faults.checks import sensor_selector
 from tests.faults.fault import Fault, Since, Unavailable
 from tests.faults.process_faults import stands_still
 from tests.faults.proxy import Link
@@ -148,8 +149,9 @@ class ControlLink(LinkFault):
 
 def _beats_s(site: Site, after: float) -> list[float]:
     """How long each heartbeat took that began after a Unix time."""
-    selector = {"repositoryLocationName": "pi3", "repositoryName": "__repository__", "sensorName": HEARTBEAT}
-    found = site.api._ask(BEATS, {"sensor": selector, "after": after})["sensorOrError"]["sensorState"]["ticks"]
+    found = site.api.ask(BEATS, {"sensor": sensor_selector(HEARTBEAT), "after": after})["sensorOrError"]["sensorState"][
+        "ticks"
+    ]
     return [beat["endTimestamp"] - beat["timestamp"] for beat in found if beat["endTimestamp"]]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -24,15 +22,10 @@ from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.topics import TopicSpec
 from orchestration.settings import Settings
 from orchestration.streaming_job import StreamingJob
-from tests.fixtures.flink_cluster import Cluster
-from tests.fixtures.flink_rest import RestDouble, serving
+from tests.fixtures.flink_cluster import Cluster, Killed, played_stream
 
 STREAMING_JOB = dg.AssetKey("streaming_job")
 SELF_HEAL = dg.AssetCheckKey(STREAMING_JOB, "self_heal")
-
-
-class Killed(BaseException):
-    """The code server ends here."""
 
 
 @dataclass
@@ -52,10 +45,7 @@ class Scene:
         self.submitted.append(spec)
         if self.failures:
             raise self.failures.pop(0)
-        assert spec.job_id is not None
-        self.cluster.add(spec.job_id, "RUNNING", fingerprint=spec.fingerprint)
-        self.cluster.jobs[spec.job_id].name = spec.job_name
-        return spec.job_id
+        return self.cluster.accept(spec, "RUNNING")
 
     def tick(self) -> str:
         """One tick as the daemon makes it; the reason it gives."""
@@ -101,18 +91,11 @@ def scene(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scene]:
-    cluster = Cluster(tmp_path)
-    name = f"test-{secrets.token_hex(4)}"
-    with serving(RestDouble(cluster.route)) as double, dg.DagsterInstance.ephemeral() as instance:
-        changed: dict[str, Any] = {
-            "flink_job_name": name,
-            "flink_rest_url": double.url,
-            "flink_state_uri": f"file://{tmp_path}",
-            "stack_dir": tmp_path,
-        }
-        own = settings.model_copy(update=changed)
-        flink = FlinkResource(rest_url=double.url, state_uri=f"file://{tmp_path}", start_timeout_s=2, stop_timeout_s=2)
-        found = Scene(cluster, StreamingJob(own, flink, kafka, migrated), instance)
+    with (
+        played_stream(settings, kafka, migrated, tmp_path) as (cluster, stream),
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        found = Scene(cluster, stream, instance)
         monkeypatch.setattr(submission, "submit", found.submit)
         monkeypatch.setattr(recovery, "PATIENCE_S", 0.0)
         found.stream.ensure_running()

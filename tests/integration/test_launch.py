@@ -6,7 +6,6 @@ real launchers of real jobs.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,19 +16,13 @@ import pytest
 
 from flink_jobs.spec import JobSpec
 from orchestration.errors import ConfigurationError, TransientError
-from orchestration.flink.resource import FlinkResource
 from orchestration.lifecycle import record, submission, upgrade
 from orchestration.lifecycle.upgrade import UpgradeRolledBack
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import Settings
 from orchestration.streaming_job import StreamingJob, current_version
-from tests.fixtures.flink_cluster import Cluster
-from tests.fixtures.flink_rest import RestDouble, serving
-
-
-class Killed(BaseException):
-    """The launcher's process ends here."""
+from tests.fixtures.flink_cluster import Cluster, Killed, played_stream
 
 
 @dataclass
@@ -46,17 +39,13 @@ class Scene:
         """What the submitting program does: a job appears on the cluster."""
         spec = JobSpec.read(Path(argv[-1]))
         self.submitted.append(spec)
-        assert spec.job_id is not None
         state = "FAILED" if spec.fingerprint in self.refused_versions else "RUNNING"
-        self.cluster.add(spec.job_id, "CREATED", state, fingerprint=spec.fingerprint)
-        self.cluster.jobs[spec.job_id].name = spec.job_name
+        job_id = self.cluster.accept(spec, "CREATED", state)
         self.most = max(self.most, len(self.writers()))
-        return spec.job_id
+        return job_id
 
     def active(self) -> list[str]:
-        return [
-            job.id for job in self.cluster.jobs.values() if job.states[-1] not in {"FINISHED", "CANCELED", "FAILED"}
-        ]
+        return self.cluster.active()
 
     def writers(self) -> list[str]:
         """Active jobs whose rows Postgres would take."""
@@ -89,14 +78,8 @@ def scene(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scene]:
-    cluster = Cluster(tmp_path)
-    name = f"test-{secrets.token_hex(4)}"
-    with serving(RestDouble(cluster.route)) as double:
-        own = settings.model_copy(
-            update={"flink_job_name": name, "flink_rest_url": double.url, "stack_dir": tmp_path, "upgrade_limit_s": 1}
-        )
-        flink = FlinkResource(rest_url=double.url, state_uri=f"file://{tmp_path}", start_timeout_s=2, stop_timeout_s=2)
-        found = Scene(cluster, StreamingJob(own, flink, kafka, migrated))
+    with played_stream(settings, kafka, migrated, tmp_path, upgrade_limit_s=1) as (cluster, stream):
+        found = Scene(cluster, stream)
         monkeypatch.setattr(submission, "submit", found.submit)
         monkeypatch.setattr(upgrade.Trial, "verify", lambda _: None)
         yield found

@@ -24,9 +24,8 @@ from orchestration.resources.topics import OffsetRange
 from orchestration.settings import Settings
 from orchestration.streaming_job import StreamingJob
 from tests.fixtures import ledger
-from tests.fixtures.flink_cluster import Cluster
+from tests.fixtures.flink_cluster import Cluster, Killed
 from tests.fixtures.flink_rest import Reply, RestDouble, serving
-from tests.integration.test_launch import Killed
 
 NAME = "replay.0123456789ab"
 RANGES = {1: OffsetRange(2, 5)}
@@ -52,10 +51,7 @@ class Scene:
     def submit(self, argv: tuple[str, ...], *_: object) -> str:
         spec = JobSpec.read(Path(argv[-1]))
         self.submitted.append(spec)
-        assert spec.job_id is not None
-        self.cluster.add(spec.job_id, "RUNNING", "RUNNING", self.end, fingerprint=spec.fingerprint)
-        self.cluster.jobs[spec.job_id].name = spec.job_name
-        return spec.job_id
+        return self.cluster.accept(spec, "RUNNING", "RUNNING", self.end)
 
     def replay(self, killed_at: str = "") -> Replay:
         """A run of the replay; its process ends as it tells of that step."""

@@ -15,7 +15,8 @@ import pytest
 from orchestration.errors import ConfigurationError
 from orchestration.resources.topics import TopicSpec
 from orchestration.streaming_job import StreamingJob
-from tests.integration.test_launch import Killed, Scene, scene
+from tests.fixtures.flink_cluster import Killed
+from tests.integration.test_launch import Scene, scene
 
 __all__ = ["scene"]
 

@@ -143,11 +143,11 @@ CASES = [
     Case(Cause.ABSENT, "the last one is CANCELED; mat", {
         "flink": flink(failed(9, state="CANCELED"), 0), "desired": None, "before": track(desired=None)}, ERROR),
     Case(Cause.ABSENT, "recovery gave up: no restore point", {
-        "flink": FlinkFacts(0), "desired": Desired("running", NOW - 999, 5, None, NOW - 9, "no restore point")}, ERROR),
+        "flink": FlinkFacts(0), "desired": Desired("running", NOW - 999, 5, NOW - 9, "no restore point")}, ERROR),
     Case(Cause.RECOVERING, "the last one is FAILED: java.lang.RuntimeException: boom", {
         "flink": flink(failed(9, state="FAILED"), 0)}, WARN),
     Case(Cause.RECOVERING, "2 attempts so far, the last one: submit failed", {
-        "flink": FlinkFacts(0), "desired": Desired("running", NOW - 999, 2, NOW + 9, None, "submit failed"),
+        "flink": FlinkFacts(0), "desired": Desired("running", NOW - 999, 2, None, "submit failed"),
         **standing(10, 99)}, ERROR),
     # Servers
     Case(Cause.UNREACHABLE, "flink gives no answer", {"flink": DOWN["flink"]}, WARN),

@@ -40,7 +40,7 @@ KEPT = Kept(
             dead=3,
             dead_in_a_row=2,
             dead_at_s=1.0,
-            desired=Desired("running", 5.0, 2, 6.0, None, "an error"),
+            desired=Desired("running", 5.0, 2, 6.0, "an error"),
             launched=True,
         ),
         Cause.SINK_BLOCKED,

@@ -11,7 +11,7 @@ from orchestration.lifecycle.reset import (
     Move,
     in_words,
     moves,
-    parse_time,
+    parse_moment,
     require_confirmation,
     skipped,
     targets,
@@ -70,10 +70,10 @@ def test_the_topics_name_confirms() -> None:
     [("2026-03-01T12:00:00", 12), ("2026-03-01T12:00:00Z", 12), ("2026-03-01T12:00+02:00", 10), ("2026-03-01", 0)],
 )
 def test_a_time_is_utc_unless_it_says_otherwise(text: str, hour: int) -> None:
-    assert parse_time(text) == datetime(2026, 3, 1, tzinfo=timezone.utc) + timedelta(hours=hour)
+    assert parse_moment(text) == datetime(2026, 3, 1, tzinfo=timezone.utc) + timedelta(hours=hour)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "Earliest", "12:00"])
 def test_what_is_neither_word_nor_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="should be earliest, latest or an ISO time"):
-        parse_time(text)
+        parse_moment(text)
