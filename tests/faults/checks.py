@@ -12,6 +12,7 @@ from orchestration.cli.dagster_api import LOCATION, REPOSITORY, DagsterApi
 ASSETS: Final = {
     "stream_healthy": "streaming_job",
     "running": "streaming_job",
+    "self_heal": "streaming_job",
     "checkpoint_recent": "streaming_job",
     "rows_landing": "events",
     "nothing_lost": "ledger",

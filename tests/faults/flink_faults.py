@@ -134,8 +134,7 @@ class JobCancelled(NewJobNeeded):
     name = "job-cancelled-behind-dagster"
     group = "job"
     recovery_goal_s = 60.0
-    red = "stream_healthy"
-    causes = ("absent", "recovering")
+    red = "self_heal"
 
     def inject(self, site: Site) -> None:
         """By REST, as the UI does."""
@@ -180,19 +179,20 @@ class LaunchedTwice(NewJobNeeded):
 
 _DEAD: Final[dict[str, Any]] = {"group": "jobmanager", "recovery_goal_s": 60.0}
 _RED: Final[dict[str, Any]] = {"red": "stream_healthy"}
+# The sensor that brings the job back tells its check at once; the heartbeat after it may find all well again.
+_HEALED: Final[dict[str, Any]] = {"red": "self_heal"}
 
 FAULTS: Final[tuple[Fault, ...]] = (
     Hit("taskmanager-kill", "taskmanager", _TASK_MANAGER),
     TaskManagerKilledAfterCheckpoints("taskmanager-kill-after-3-checkpoints", "taskmanager", _TASK_MANAGER, times=3),
     Pause("taskmanager-pause-30s", "taskmanager", _TASK_MANAGER, duration_s=30.0, **_RED, causes=("recovering",)),
     Down("taskmanagers-gone-60s", "taskmanager", _TASK_MANAGER, duration_s=60.0, **_RED, causes=("recovering",)),
-    JobManagerKilled("jobmanager-kill", server=_JOB_MANAGER, **_DEAD, **_RED,
-                     causes=("unreachable", "absent", "recovering")),
+    JobManagerKilled("jobmanager-kill", server=_JOB_MANAGER, **_DEAD, **_HEALED),
     JobManagerKilledDuringSubmit("jobmanager-kill-during-submit", server=_JOB_MANAGER, number=signal.SIGKILL, **_DEAD),
     Pause("jobmanager-rest-down-40s", "jobmanager", _JOB_MANAGER, rest_is_down, duration_s=40.0, **_RED,
           causes=("unreachable",)),
     CheckpointFolderUnwritable(),
-    NewestCheckpointCorrupt("newest-checkpoint-corrupt", server=_JOB_MANAGER, **_DEAD),
+    NewestCheckpointCorrupt("newest-checkpoint-corrupt", server=_JOB_MANAGER, **_DEAD, **_HEALED),
     JobCancelled(),
     LaunchedTwice(),
 )  # fmt: skip
