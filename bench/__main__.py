@@ -1,0 +1,63 @@
+"""`python -m bench`: this pipeline and its rivals side by side; `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.contestants import catalogue
+from bench.experiments import throughput
+from bench.own_stack import open_site
+from bench.raw import Raw
+from orchestration.settings import REPOSITORY
+
+STACK_DIR: Final = REPOSITORY / ".stack" / "bench"
+RESULTS: Final = REPOSITORY / "bench" / "results"
+EXPERIMENTS: Final = ("throughput",)
+SMOKE_EVENTS: Final = 20_000
+_DESCRIPTION: Final = """\
+Measure this pipeline and its rivals on the same broker, topic and Postgres, on a stack of the benchmark's own, and
+write report.md, raw.json and plots. What was measured before and is not measured now stays in the report."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the flags choose."""
+    flags = _flags(arguments)
+    # As an interrupt does: leave every `with`, so that the stack is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    wanted = [name for name in EXPERIMENTS if name in flags.only] or list(EXPERIMENTS)
+    raw = Raw(flags.results)
+    events, runs = (SMOKE_EVENTS, 1) if flags.smoke else (flags.events, flags.runs)
+    if "throughput" in wanted:
+        with open_site(flags.folder.resolve(), _say) as site:
+            contestants = catalogue.chosen(flags.only)
+            raw.keep("throughput", throughput.measure(site, contestants, events, runs, warm_up=not flags.smoke))
+    return 0
+
+
+def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    names = ", ".join([*EXPERIMENTS, *(contestant.name for contestant in catalogue.ALL)])
+    add("--only", nargs="+", default=[], metavar="NAME", help=f"experiments and contestants: {names}")
+    add("--events", type=int, default=4_000_000, help="of a throughput run; default: %(default)s")
+    add("--runs", type=int, default=3, help="of each contestant; default: %(default)s")
+    add("--smoke", action="store_true", help=f"one run of {SMOKE_EVENTS:,} events, to see that all work")
+    add("--folder", type=Path, default=STACK_DIR, help="of the stack; default: .stack/bench")
+    add("--results", type=Path, default=RESULTS, help="folder of the report; default: bench/results")
+    return parser.parse_args(arguments)
+
+
+def _say(words: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {words}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

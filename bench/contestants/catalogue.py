@@ -1,0 +1,21 @@
+"""All contestants, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bench.contestants.by_hand import HANDWRITTEN_1, HANDWRITTEN_2, HANDWRITTEN_2_PROVENANCE
+from bench.contestants.contestant import Contestant
+from bench.contestants.copying import COPY_1, COPY_2
+from bench.contestants.ours import OURS, OURS_WITH_LEDGER
+
+__all__ = ["ALL", "chosen"]
+
+ALL: Final = (OURS, OURS_WITH_LEDGER, HANDWRITTEN_1, HANDWRITTEN_2, HANDWRITTEN_2_PROVENANCE, COPY_1, COPY_2)
+
+
+def chosen(names: Sequence[str], of: Sequence[Contestant] = ALL) -> list[Contestant]:
+    """Those named, or all. Names of others (experiments) are left out."""
+    found = [contestant for contestant in of if contestant.name in names]
+    return found or list(of)

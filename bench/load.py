@@ -1,0 +1,100 @@
+"""Fills a topic with generated events of one size before a run, and says how many rows they must become."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from bench.own_stack import Site
+from orchestration.resources.topics import TopicSpec
+from producer.record import Kind, Record
+from producer.stream import EventStream, Shares
+
+__all__ = ["Load", "delete_topic", "fill", "records"]
+
+DAY_MS: Final = 24 * 3_600_000
+FLUSH_S: Final = 300
+# From here on, a generated event lists who shares the bill, which is a third of its bytes.
+SPLIT: Final = b',"participants":'
+KEPT: Final = re.compile(rb'^\{("event_id":"[^"]*").*?("user_name":"[^"]*","location":"[^"]*")')
+PAD: Final = b',"padding":"'
+LARGEST_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a topic holds. `size_bytes` None: generated events up to the participants, about 460 bytes.
+
+    `malformed` and `duplicate` are shares of the records, 0 to 1.
+    """
+
+    events: int
+    partitions: int = 4
+    size_bytes: int | None = None
+    malformed: float = 0.0
+    duplicate: float = 0.0
+
+
+def fill(site: Site, topic: str, load: Load) -> int:
+    """Create the topic and send the load; returns the number of distinct valid events."""
+    site.kafka.ensure_topic(TopicSpec(topic, load.partitions, 1, DAY_MS))
+    client = Producer(
+        {
+            "bootstrap.servers": site.settings.kafka_bootstrap_servers,
+            "compression.type": "lz4",
+            "partitioner": "murmur2_random",
+            "linger.ms": 50,
+            "acks": "all",
+        }
+    )
+    rows = 0
+    for record in records(load):
+        rows += record.kind is Kind.PLAIN
+        while True:
+            try:
+                client.produce(topic, record.value, record.key)
+                break
+            except BufferError:
+                client.poll(0.1)
+    if left := client.flush(FLUSH_S):
+        raise TimeoutError(f"{left} events were not acknowledged within {FLUSH_S} s")
+    return rows
+
+
+def records(load: Load) -> Iterator[Record]:
+    """The load's records; the kept fields of an event do not depend on its size."""
+    shares = Shares(malformed=load.malformed, duplicate=load.duplicate)
+    stream = EventStream(load.events, shares, lambda: time.time_ns() // 1_000_000)
+    for record in itertools.islice(stream, load.events):
+        value = record.value
+        if record.kind is Kind.MALFORMED:
+            # A megabyte each would measure the network.
+            yield record if value is None or len(value) < LARGEST_BYTES else record._replace(value=b"{bad")
+        else:
+            yield record._replace(value=sized(value or b"", load.size_bytes))
+
+
+def sized(value: bytes, size_bytes: int | None) -> bytes:
+    """The event without what follows the kept fields or the merchant, padded to `size_bytes` if that is more."""
+    whole = value.partition(SPLIT)[0]
+    if size_bytes is None:
+        return whole + b"}"
+    kept = KEPT.match(value)
+    if size_bytes < len(whole) + len(PAD) + 2 and kept:
+        whole = b"{" + kept[1] + b"," + kept[2]
+    padding = size_bytes - len(whole) - len(PAD) - 2
+    return whole + PAD + b"x" * max(0, padding) + b'"}'
+
+
+def delete_topic(site: Site, topic: str) -> None:
+    """Delete the topic and its records."""
+    admin = AdminClient({"bootstrap.servers": site.settings.kafka_bootstrap_servers})
+    for future in admin.delete_topics([topic]).values():
+        future.result()
