@@ -8,11 +8,26 @@ from typing import Final
 from bench.contestants.by_hand import HANDWRITTEN_1, HANDWRITTEN_2, HANDWRITTEN_2_PROVENANCE
 from bench.contestants.contestant import Contestant
 from bench.contestants.copying import COPY_1, COPY_2
+from bench.contestants.debezium import DEBEZIUM
+from bench.contestants.flink_default import FLINK_DEFAULT
 from bench.contestants.ours import OURS, OURS_WITH_LEDGER
+from bench.contestants.quix import QUIX_1, QUIX_2
 
 __all__ = ["ALL", "chosen"]
 
-ALL: Final = (OURS, OURS_WITH_LEDGER, HANDWRITTEN_1, HANDWRITTEN_2, HANDWRITTEN_2_PROVENANCE, COPY_1, COPY_2)
+ALL: Final = (
+    OURS,
+    OURS_WITH_LEDGER,
+    HANDWRITTEN_1,
+    HANDWRITTEN_2,
+    HANDWRITTEN_2_PROVENANCE,
+    DEBEZIUM,
+    QUIX_1,
+    QUIX_2,
+    FLINK_DEFAULT,
+    COPY_1,
+    COPY_2,
+)
 
 
 def chosen(names: Sequence[str], of: Sequence[Contestant] = ALL) -> list[Contestant]:

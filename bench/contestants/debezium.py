@@ -1,0 +1,148 @@
+"""Debezium's JDBC sink on a Kafka Connect worker that goes on from run to run, a connector of its own each run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+import requests
+
+from bench import jars
+from bench.contestants.contestant import Contestant, Race
+from bench.own_stack import Site
+from bench.processes import Program, ProgramEnded, cpu_s
+from bench.table import PLAIN
+from infra.local import java
+from infra.local.kafka import LOG4J
+from infra.local.ports import LOOPBACK, any_free_port
+from orchestration.settings import Settings
+
+__all__ = ["DEBEZIUM"]
+
+PROPERTIES: Final = Path(__file__).parents[1] / "programs" / "connect.properties"
+START_S: Final = 60.0
+CHECK_S: Final = 1.0
+FIELDS: Final = ("event_id", "user_name", "location")
+# Reads schemaless JSON, and drops all but these fields.
+SCHEMA: Final = {"type": "struct", "fields": [{"field": f, "type": "string", "optional": False} for f in FIELDS]}
+
+
+class Worker(Program):
+    """A standalone worker of Kafka Connect, by its REST API."""
+
+    def __init__(self, site: Site) -> None:
+        paths, port = site.stack.paths, any_free_port()
+        jars.link(paths)
+        values = {
+            "bootstrap_servers": site.settings.kafka_bootstrap_servers,
+            "port": port,
+            "plugins": paths.lib / "plugins",
+            "offsets": paths.run / "connect.offsets",
+        }
+        properties = paths.conf / "connect.properties"
+        properties.write_text(Template(PROPERTIES.read_text("utf-8")).substitute(values))
+        logging = paths.conf / "connect-log4j2.yaml"
+        logging.write_text(LOG4J)
+        options = ("-Xmx1g", f"-Dlog4j2.configurationFile={logging}")
+        main = ("org.apache.kafka.connect.cli.ConnectStandalone", str(properties))
+        super().__init__("connect", (*java.java(paths, jars.CONNECT, *options), *main), site.folder / "connect.log")
+        self._url = f"http://{LOOPBACK}:{port}/connectors"
+        self._connector = ""
+        self._checked_at = 0.0
+
+    def wait_until_ready(self) -> None:
+        """Raises: ProgramEnded, TimeoutError."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            super().check()
+            try:
+                self._call("GET", "")
+            except requests.RequestException:
+                time.sleep(0.5)
+            else:
+                return
+        raise TimeoutError(f"Kafka Connect was not ready within {START_S:.0f} s")
+
+    def begin(self, connector: str, config: Mapping[str, str]) -> None:
+        """Create a connector."""
+        self._connector = connector
+        self._call("POST", "", {"name": connector, "config": dict(config)})
+
+    def end(self) -> None:
+        """Delete it."""
+        self._call("DELETE", f"/{self._connector}")
+        self._connector = ""
+
+    def check(self) -> None:
+        """Also raises ProgramEnded if a task of the connector has failed; asks once a second."""
+        super().check()
+        if not self._connector or time.monotonic() < self._checked_at + CHECK_S:
+            return
+        self._checked_at = time.monotonic()
+        for task in self._call("GET", f"/{self._connector}/status").get("tasks", ()):
+            if task["state"] == "FAILED":
+                raise ProgramEnded(cause(task.get("trace", "")))
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON of many shapes
+        answer = requests.request(method, self._url + path, json=body, timeout=30)
+        if answer.status_code == requests.codes.not_found and method == "GET":
+            return {}  # a connector that was just created
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+def cause(trace: str) -> str:
+    """The last cause that a Java stack trace names, in one line."""
+    lines = [line for line in trace.splitlines() if line and not line[0].isspace()]
+    return lines[-1].removeprefix("Caused by: ") if lines else "a task failed and said nothing"
+
+
+@contextmanager
+def _start(race: Race) -> Iterator[list[Program]]:
+    worker: Worker = race.kept.get("connect") or _worker(race)
+    worker.used_s = cpu_s({"connect": worker.process})["connect"]
+    worker.begin(race.run, _config(race.site.settings, race.topic))
+    try:
+        yield [worker]
+    finally:
+        worker.end()
+
+
+def _worker(race: Race) -> Worker:
+    worker = Worker(race.site)
+    race.keep.callback(worker.stop)
+    worker.wait_until_ready()
+    race.kept["connect"] = worker
+    return worker
+
+
+def _config(settings: Settings, topic: str) -> dict[str, str]:
+    address = f"{settings.postgres_host}:{settings.postgres_port}/{settings.postgres_database}"
+    return {
+        "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
+        "tasks.max": "2",
+        "topics": topic,
+        "connection.url": f"jdbc:postgresql://{address}",
+        "connection.username": settings.postgres_owner,
+        "connection.password": settings.postgres_owner_password.get_secret_value(),
+        "collection.name.format": PLAIN,
+        "insert.mode": "upsert",
+        "primary.key.mode": "record_value",
+        "primary.key.fields": "event_id",
+        "batch.size": "5000",
+        "schema.evolution": "none",
+        "dialect.postgres.unnest.insert.enabled": "true",
+        "use.reduction.buffer": "true",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "true",
+        "value.converter.schema.content": json.dumps(SCHEMA),
+    }
+
+
+DEBEZIUM = Contestant("debezium", _start, PLAIN, warms_up=True)

@@ -1,0 +1,74 @@
+"""Jars of Kafka Connect with Debezium's sink, and of Kafka's own tools, pinned in `bench/jars.lock`.
+
+`python -m bench.jars` writes the lock anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from infra.local import jars
+from infra.local.java import link_jars
+from infra.local.paths import StackPaths
+
+__all__ = ["CONNECT", "DEBEZIUM", "link"]
+
+LOCK: Final = Path(__file__).with_name("jars.lock")
+CONNECT: Final = "connect"
+DEBEZIUM: Final = "debezium"
+WANTED: Final = {
+    # kafka-tools brings Connect's runtime, and the producer's performance test.
+    CONNECT: (
+        "org.apache.kafka:kafka-tools:4.3.1",
+        "org.apache.kafka:kafka-clients:4.3.1",
+        "org.apache.kafka:connect-runtime:4.3.1",
+        "org.apache.kafka:connect-json:4.3.1",
+        "org.apache.logging.log4j:log4j-slf4j2-impl:2.25.3",
+        "org.slf4j:slf4j-api:2.0.17",
+    ),
+    # Of Hibernate, the patch release that the connector names is not to be had.
+    DEBEZIUM: (
+        "io.debezium:debezium-connector-jdbc:3.6.0.Final",
+        "org.hibernate.orm:hibernate-core:7.2.19.Final",
+        "org.hibernate.orm:hibernate-agroal:7.2.19.Final",
+        "org.antlr:antlr4-runtime:4.13.2",
+    ),
+}
+# Drivers of other databases; what Connect brings and a plugin must not bring again.
+LEFT_OUT: Final = (
+    "com.mysql:",
+    "org.mariadb.jdbc:",
+    "com.microsoft.sqlserver:",
+    "com.oracle.database.jdbc:",
+    "org.hibernate:hibernate-agroal:",
+    "com.fasterxml.jackson.core:",
+    "org.apache.kafka:",
+    "org.slf4j:",
+    "com.github.luben:",
+    "at.yawk.lz4:",
+    "org.xerial.snappy:",
+)
+
+
+def link(paths: StackPaths) -> None:
+    """Fetch what the lock names, and link it into `lib/connect` and `lib/plugins/debezium`.
+
+    Raises:
+        SetupError: a jar is not to be had.
+    """
+    fetched = jars.fetch(paths.maven, jars.read_lock(LOCK))
+    for server, folder in ((CONNECT, paths.lib / CONNECT), (DEBEZIUM, paths.lib / "plugins" / DEBEZIUM)):
+        link_jars(folder, [path for jar, path in fetched.items() if jar.server == server])
+
+
+def main() -> None:
+    """Resolve `WANTED` and write the lock."""
+    cache = Path(".stack/maven")
+    connect = jars.resolve(CONNECT, WANTED[CONNECT], cache, transitive=True)
+    debezium = jars.resolve(DEBEZIUM, WANTED[DEBEZIUM], cache, transitive=True, left_out=LEFT_OUT)
+    jars.write_lock(LOCK, [*connect, *debezium])
+
+
+if __name__ == "__main__":
+    main()
