@@ -18,15 +18,8 @@ LOCK: Final = Path(__file__).with_name("jars.lock")
 CONNECT: Final = "connect"
 DEBEZIUM: Final = "debezium"
 WANTED: Final = {
-    # kafka-tools brings Connect's runtime, and the producer's performance test.
-    CONNECT: (
-        "org.apache.kafka:kafka-tools:4.3.1",
-        "org.apache.kafka:kafka-clients:4.3.1",
-        "org.apache.kafka:connect-runtime:4.3.1",
-        "org.apache.kafka:connect-json:4.3.1",
-        "org.apache.logging.log4j:log4j-slf4j2-impl:2.25.3",
-        "org.slf4j:slf4j-api:2.0.17",
-    ),
+    # Brings Connect's runtime, and the producer's performance test.
+    CONNECT: ("org.apache.kafka:kafka-tools:4.3.1",),
     # Of Hibernate, the patch release that the connector names is not to be had.
     DEBEZIUM: (
         "io.debezium:debezium-connector-jdbc:3.6.0.Final",
@@ -35,6 +28,13 @@ WANTED: Final = {
         "org.antlr:antlr4-runtime:4.13.2",
     ),
 }
+# What writes Connect's log; by themselves, since resolved together they would set other jars' versions.
+LOGGING: Final = (
+    "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.2",
+    "org.apache.logging.log4j:log4j-slf4j2-impl:2.25.4",
+    "org.slf4j:slf4j-api:2.0.17",
+    "org.yaml:snakeyaml:2.4",
+)
 # Drivers of other databases; what Connect brings and a plugin must not bring again.
 LEFT_OUT: Final = (
     "com.mysql:",
@@ -65,9 +65,10 @@ def link(paths: StackPaths) -> None:
 def main() -> None:
     """Resolve `WANTED` and write the lock."""
     cache = Path(".stack/maven")
-    connect = jars.resolve(CONNECT, WANTED[CONNECT], cache, transitive=True)
+    connect = jars.resolve(CONNECT, WANTED[CONNECT], cache, transitive=True, left_out=("org.slf4j:",))
+    logging = jars.resolve(CONNECT, LOGGING, cache, transitive=False)
     debezium = jars.resolve(DEBEZIUM, WANTED[DEBEZIUM], cache, transitive=True, left_out=LEFT_OUT)
-    jars.write_lock(LOCK, [*connect, *debezium])
+    jars.write_lock(LOCK, [*connect, *logging, *debezium])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -60,12 +60,10 @@ class Worker(Program):
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             super().check()
-            try:
-                self._call("GET", "")
-            except requests.RequestException:
-                time.sleep(0.5)
-            else:
-                return
+            with suppress(requests.RequestException):
+                if requests.get(self._url, timeout=5).ok:  # at first it listens and knows of no connectors
+                    return
+            time.sleep(0.5)
         raise TimeoutError(f"Kafka Connect was not ready within {START_S:.0f} s")
 
     def begin(self, connector: str, config: Mapping[str, str]) -> None:
