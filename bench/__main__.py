@@ -6,19 +6,18 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.contestants import catalogue
-from bench.experiments import throughput
-from bench.own_stack import open_site
+from bench.experiments import growth, latency, throughput
+from bench.own_stack import Site, open_site
 from bench.raw import Raw
 from orchestration.settings import REPOSITORY
 
 STACK_DIR: Final = REPOSITORY / ".stack" / "bench"
 RESULTS: Final = REPOSITORY / "bench" / "results"
-EXPERIMENTS: Final = ("throughput",)
 SMOKE_EVENTS: Final = 20_000
 _DESCRIPTION: Final = """\
 Measure this pipeline and its rivals on the same broker, topic and Postgres, on a stack of the benchmark's own, and
@@ -30,14 +29,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _flags(arguments)
     # As an interrupt does: leave every `with`, so that the stack is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    wanted = [name for name in EXPERIMENTS if name in flags.only] or list(EXPERIMENTS)
     raw = Raw(flags.results)
-    events, runs = (SMOKE_EVENTS, 1) if flags.smoke else (flags.events, flags.runs)
-    if "throughput" in wanted:
+    for name in [name for name in EXPERIMENTS if name in flags.only] or list(EXPERIMENTS):
+        _say(f"experiment {name}")
         with open_site(flags.folder.resolve(), _say) as site:
-            contestants = catalogue.chosen(flags.only)
-            raw.keep("throughput", throughput.measure(site, contestants, events, runs, warm_up=not flags.smoke))
+            raw.keep(name, EXPERIMENTS[name](site, flags))
     return 0
+
+
+def _throughput(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
+    events, runs = (SMOKE_EVENTS, 1) if flags.smoke else (flags.events, flags.runs)
+    return throughput.measure(site, catalogue.chosen(flags.only), events, runs, warm_up=not flags.smoke)
+
+
+def _latency(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
+    rates, seconds = ((1_000,), 10.0) if flags.smoke else (latency.RATES_PER_S, 60.0)
+    return latency.measure(site, catalogue.chosen(flags.only, catalogue.STREAMING), rates, seconds)
+
+
+def _growth(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
+    if flags.smoke or flags.quick:
+        return growth.measure(site, SMOKE_EVENTS if flags.smoke else 200_000, 1, quick=True)
+    return growth.measure(site, min(flags.events, 1_000_000), flags.runs, quick=False)
+
+
+EXPERIMENTS: Final[dict[str, Callable[[Site, argparse.Namespace], dict[str, Any]]]] = {
+    "throughput": _throughput,
+    "latency": _latency,
+    "growth": _growth,
+}
 
 
 def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -49,6 +69,7 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--only", nargs="+", default=[], metavar="NAME", help=f"experiments and contestants: {names}")
     add("--events", type=int, default=4_000_000, help="of a throughput run; default: %(default)s")
     add("--runs", type=int, default=3, help="of each contestant; default: %(default)s")
+    add("--quick", action="store_true", help="growth: smaller loads, one run")
     add("--smoke", action="store_true", help=f"one run of {SMOKE_EVENTS:,} events, to see that all work")
     add("--folder", type=Path, default=STACK_DIR, help="of the stack; default: .stack/bench")
     add("--results", type=Path, default=RESULTS, help="folder of the report; default: bench/results")

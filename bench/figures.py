@@ -6,9 +6,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
-__all__ = ["Sample", "Spread", "crossing_s", "percentile", "per_event_us", "rate_between", "ratios", "spread"]
+__all__ = ["Sample", "Spread", "crossing_s", "per_event_us", "percentile", "rate_between", "ratios", "spread"]
 
 
 class Sample(NamedTuple):
@@ -40,7 +41,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 
 def crossing_s(samples: Sequence[Sample], rows: float) -> float:
     """When so many rows had landed, on the line between the samples around it."""
-    for before, after in zip(samples, samples[1:], strict=False):
+    for before, after in pairwise(samples):
         if after.rows >= rows:
             passed = (rows - before.rows) / (after.rows - before.rows) if after.rows > before.rows else 1.0
             return before.at_s + passed * (after.at_s - before.at_s)

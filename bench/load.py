@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -17,7 +18,7 @@ from orchestration.resources.topics import TopicSpec
 from producer.record import Kind, Record
 from producer.stream import EventStream, Shares
 
-__all__ = ["Load", "delete_topic", "fill", "records"]
+__all__ = ["Goal", "Load", "delete_topic", "fill", "records"]
 
 DAY_MS: Final = 24 * 3_600_000
 FLUSH_S: Final = 300
@@ -42,8 +43,16 @@ class Load:
     duplicate: float = 0.0
 
 
-def fill(site: Site, topic: str, load: Load) -> int:
-    """Create the topic and send the load; returns the number of distinct valid events."""
+class Goal(NamedTuple):
+    """Of `events` records `valid` are valid events, of which `rows` are distinct, which makes so many rows."""
+
+    events: int
+    valid: int
+    rows: int
+
+
+def fill(site: Site, topic: str, load: Load) -> Goal:
+    """Create the topic and send the load."""
     site.kafka.ensure_topic(TopicSpec(topic, load.partitions, 1, DAY_MS))
     client = Producer(
         {
@@ -54,9 +63,9 @@ def fill(site: Site, topic: str, load: Load) -> int:
             "acks": "all",
         }
     )
-    rows = 0
+    kinds: Counter[Kind] = Counter()
     for record in records(load):
-        rows += record.kind is Kind.PLAIN
+        kinds[record.kind] += 1
         while True:
             try:
                 client.produce(topic, record.value, record.key)
@@ -65,7 +74,8 @@ def fill(site: Site, topic: str, load: Load) -> int:
                 client.poll(0.1)
     if left := client.flush(FLUSH_S):
         raise TimeoutError(f"{left} events were not acknowledged within {FLUSH_S} s")
-    return rows
+    rows = kinds[Kind.PLAIN]
+    return Goal(load.events, rows + kinds[Kind.DUPLICATE], rows)
 
 
 def records(load: Load) -> Iterator[Record]:

@@ -13,14 +13,14 @@ import psutil
 from infra.local.stack import Stack
 from orchestration.settings import REPOSITORY, child_environment
 
-__all__ = ["DATA_SERVERS", "FLINK_SERVERS", "Program", "ProgramEnded", "cpu_s", "memory_mb", "servers"]
+__all__ = ["DATA_SERVERS", "FLINK_SERVERS", "Program", "ProgramEndedError", "cpu_s", "memory_mb", "servers"]
 
 DATA_SERVERS: Final = ("kafka", "postgres")
 FLINK_SERVERS: Final = ("flink-jobmanager", "flink-taskmanager")
 _STOP_S: Final = 30.0
 
 
-class ProgramEnded(Exception):
+class ProgramEndedError(Exception):
     """A program ended that should have gone on; the message has its last words."""
 
 
@@ -30,7 +30,9 @@ class Program:
     `used_s` is the CPU time that is not this run's: set by who lets a program go on from run to run.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None):
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self._log = log
         with log.open("wb") as output:
@@ -42,13 +44,15 @@ class Program:
         self.used_s = 0.0
 
     def check(self) -> None:
-        """Raises: ProgramEnded, unless it runs or has ended well."""
+        """Raises: ProgramEndedError, unless it runs or has ended well."""
         if self._popen.poll():
             lines = self._log.read_text(errors="replace").strip().splitlines()
-            raise ProgramEnded(f"{self.name} ended with {self._popen.returncode}: {lines[-1] if lines else 'no word'}")
+            raise ProgramEndedError(
+                f"{self.name} ended with {self._popen.returncode}: {lines[-1] if lines else 'no word'}"
+            )
 
     def wait(self, timeout_s: float) -> str:
-        """Its output once it has ended well. Raises: ProgramEnded, subprocess.TimeoutExpired."""
+        """Its output once it has ended well. Raises: ProgramEndedError, subprocess.TimeoutExpired."""
         self._popen.wait(timeout_s)
         self.check()
         return self._log.read_text(errors="replace")

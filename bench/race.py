@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from bench.contestants.contestant import Contestant, Race
 from bench.figures import Sample, per_event_us, rate_between
+from bench.load import Goal
 from bench.own_stack import Site
 from bench.processes import Program, cpu_s, memory_mb, servers
-from bench.table import empty, tally, watch
+from bench.table import empty, rows_in, tally, watch
 
 __all__ = ["Result", "Track", "first_line"]
 
@@ -57,20 +58,20 @@ class Track:
         run = f"{contestant.name.replace('+', '-')}-{secrets.token_hex(3)}"
         return Race(self.site, topic, run, self._keep, self._kept)
 
-    def run(self, contestant: Contestant, topic: str, rows: int, number: int = 0, *, fresh: bool = True) -> Result:
-        """Run until `rows` more rows are in the table; a contestant that fails is told in the result.
+    def run(self, contestant: Contestant, topic: str, goal: Goal, number: int, *, fresh: bool = True) -> Result:
+        """Run until the goal is reached; a contestant that fails is told in the result.
 
         `fresh` False leaves the table as it is.
         """
         if fresh:
             empty(self.site)
-        base = tally(self.site, contestant.table)[0]
+        base = rows_in(self.site, contestant.table)
         try:
-            return self._measure(contestant, self.race(contestant, topic), rows, number, base)
+            return self._measure(contestant, self.race(contestant, topic), goal, number, base)
         except Exception as error:  # whatever a rival's library raises is why it has no figure
             return Result(contestant.name, number, *tally(self.site, contestant.table), void=first_line(error))
 
-    def _measure(self, contestant: Contestant, race: Race, rows: int, number: int, base: int) -> Result:
+    def _measure(self, contestant: Contestant, race: Race, goal: Goal, number: int, base: int) -> Result:
         mine = {name: process for name, process in servers(self.site.stack).items() if name in contestant.servers}
         before = cpu_s(mine)
         began = time.monotonic()
@@ -78,8 +79,8 @@ class Track:
             seen = mine | {program.name: program.process for program in programs}
             # What a program that runs on has used before this run.
             before |= {p.name: p.used_s for p in programs}
-            samples = watch(self.site, contestant.table, rows, lambda: _check(programs), base=base)
-            cpu_us = per_event_us(before, cpu_s(seen), rows)
+            samples = watch(self.site, contestant.table, goal, lambda: _check(programs), base=base)
+            cpu_us = per_event_us(before, cpu_s(seen), goal.events)
             memory = memory_mb(seen)
             found, distinct = tally(self.site, contestant.table)
         return Result(
@@ -92,7 +93,9 @@ class Track:
             cpu_us=cpu_us,
             memory_mb=memory,
             curve=_thinned([(round(s.at_s - began, 2), s.rows) for s in samples]),
-            void="" if found == distinct == rows + base else f"{found - base:,} rows, {distinct - base:,} event_ids",
+            void=""
+            if found == distinct == goal.rows + base
+            else f"{found - base:,} rows, {distinct - base:,} event_ids",
         )
 
 

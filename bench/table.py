@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from psycopg2 import sql
 
 from bench.figures import Sample
+from bench.load import Goal
 from bench.own_stack import Site
 from orchestration.resources.sql_files import sql_file
 
-__all__ = ["EVENTS", "PLAIN", "Stalled", "empty", "newest_id", "query", "tally", "watch"]
+__all__ = ["EVENTS", "PLAIN", "StalledError", "empty", "newest_id", "query", "rows_in", "tally", "watch"]
 
 EVENTS: Final = "events"
 PLAIN: Final = "plain_events"
 SQL: Final = Path(__file__).with_name("sql")
 POLL_S: Final = 0.1
+# Nothing has landed for so long: the rows are counted.
+IDLE_S: Final = 2.0
 PATIENCE_S: Final = 120.0
 
 
-class Stalled(Exception):
+class StalledError(Exception):
     """Rows stopped landing before all were there."""
 
 
-def query(site: Site, name: str, **identifiers: str) -> list[tuple[Any, ...]]:
+def query(
+    site: Site, name: str, parameters: Mapping[str, object] | None = None, **identifiers: str
+) -> list[tuple[Any, ...]]:
     """Execute a file of `bench/sql` as superuser; `identifiers` are put where it says so. Returns its rows, if any."""
     statement = sql.SQL(sql_file(SQL, name)).format(**{key: sql.Identifier(v) for key, v in identifiers.items()})
     with site.session.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(statement, parameters)
         return list(cursor.fetchall()) if cursor.description else []
 
 
@@ -47,33 +52,39 @@ def newest_id(site: Site, table: str) -> int:
     return int(query(site, "newest_id", table=table)[0][0])
 
 
+def rows_in(site: Site, table: str) -> int:
+    """Rows; scans an index."""
+    return int(query(site, "count", table=table)[0][0])
+
+
 def tally(site: Site, table: str) -> tuple[int, int]:
     """Rows, and distinct event_ids."""
     rows, distinct = query(site, "tally", table=table)[0]
     return int(rows), int(distinct)
 
 
-def watch(
-    site: Site, table: str, rows: int, check: Callable[[], None], patience_s: float = PATIENCE_S, base: int = 0
-) -> list[Sample]:
-    """Wait until `rows` rows have landed above the `base` that were there; how many had by when, to a tenth of a second.
+def watch(site: Site, table: str, goal: Goal, check: Callable[[], None], *, base: int = 0) -> list[Sample]:
+    """Wait until the goal is reached, above the `base` rows that were there; how many rows had landed by when.
 
-    The newest id stands for the count, which would cost a scan. `check` raises what ends the wait.
+    To a tenth of a second. The newest id stands for the count, which would cost a scan: each valid event takes one.
+    `check` raises what ends the wait.
 
     Raises:
-        Stalled: none has landed for `patience_s`.
+        StalledError: none has landed for a while.
     """
     samples = [Sample(time.monotonic(), 0)]
     moved_at = time.monotonic()
-    while samples[-1].rows < rows:
+    while samples[-1].rows < goal.rows:
         check()
         time.sleep(POLL_S)
-        now, seen = time.monotonic(), newest_id(site, table) - base
-        if seen >= rows:  # ids may have been burned
-            now, seen = time.monotonic(), min(tally(site, table)[0] - base, rows)
+        seen = (newest_id(site, table) - base) * goal.rows // goal.valid
+        # The last events may repeat earlier ones, and a batch that was tried again has burned ids.
+        if seen >= goal.rows or time.monotonic() > moved_at + IDLE_S:
+            seen = min(rows_in(site, table) - base, goal.rows)
+        now = time.monotonic()
         if seen > samples[-1].rows:
             moved_at = now
-        elif now - moved_at > patience_s:
-            raise Stalled(f"{samples[-1].rows:,} of {rows:,} rows landed, and none for {patience_s:.0f} s")
+        elif now - moved_at > PATIENCE_S:
+            raise StalledError(f"{samples[-1].rows:,} of {goal.rows:,} rows landed, and none for {PATIENCE_S:.0f} s")
         samples.append(Sample(now, max(seen, samples[-1].rows)))
     return samples

@@ -13,7 +13,7 @@ from bench.contestants.flink_default import FLINK_DEFAULT
 from bench.contestants.ours import OURS, OURS_WITH_LEDGER
 from bench.contestants.quix import QUIX_1, QUIX_2
 
-__all__ = ["ALL", "chosen"]
+__all__ = ["ALL", "STREAMING", "chosen"]
 
 ALL: Final = (
     OURS,
@@ -28,6 +28,9 @@ ALL: Final = (
     COPY_1,
     COPY_2,
 )
+
+# Those of which latency is measured.
+STREAMING: Final = (OURS, HANDWRITTEN_2, DEBEZIUM, QUIX_2)
 
 
 def chosen(names: Sequence[str], of: Sequence[Contestant] = ALL) -> list[Contestant]:

@@ -18,7 +18,7 @@ __all__ = ["Contestant", "Race", "Starter", "running", "sessions"]
 class Race:
     """The topic to read from its begin, and a name that no run had before: of groups, jobs and logs.
 
-    `keep` outlives the run, for what a contestant starts once, such as a server of its own; `kept` is where it finds it.
+    `keep` outlives the run, for what a contestant starts once, such as a server of its own, and finds again in `kept`.
     """
 
     site: Site

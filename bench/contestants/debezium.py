@@ -15,7 +15,7 @@ import requests
 from bench import jars
 from bench.contestants.contestant import Contestant, Race
 from bench.own_stack import Site
-from bench.processes import Program, ProgramEnded, cpu_s
+from bench.processes import Program, ProgramEndedError, cpu_s
 from bench.table import PLAIN
 from infra.local import java
 from infra.local.kafka import LOG4J
@@ -56,7 +56,7 @@ class Worker(Program):
         self._checked_at = 0.0
 
     def wait_until_ready(self) -> None:
-        """Raises: ProgramEnded, TimeoutError."""
+        """Raises: ProgramEndedError, TimeoutError."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             super().check()
@@ -77,14 +77,14 @@ class Worker(Program):
         self._connector = ""
 
     def check(self) -> None:
-        """Also raises ProgramEnded if a task of the connector has failed; asks once a second."""
+        """Also raises ProgramEndedError if a task of the connector has failed; asks once a second."""
         super().check()
         if not self._connector or time.monotonic() < self._checked_at + CHECK_S:
             return
         self._checked_at = time.monotonic()
         for task in self._call("GET", f"/{self._connector}/status").get("tasks", ()):
             if task["state"] == "FAILED":
-                raise ProgramEnded(cause(task.get("trace", "")))
+                raise ProgramEndedError(cause(task.get("trace", "")))
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON of many shapes
         answer = requests.request(method, self._url + path, json=body, timeout=30)

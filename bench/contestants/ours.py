@@ -7,16 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from bench.contestants.contestant import Contestant, Race, running
+from bench.contestants.contestant import Contestant, Race, Starter, running
 from bench.processes import DATA_SERVERS, FLINK_SERVERS, Program
 from bench.table import EVENTS
 from orchestration.defs.resources import resources
 from orchestration.settings import Settings
 from orchestration.streaming_job import StreamingJob
 
-__all__ = ["OURS", "OURS_WITH_LEDGER", "ledger_passes", "settings_of", "stream", "streaming"]
+__all__ = ["OURS", "OURS_WITH_LEDGER", "launched_with", "ledger_passes", "settings_of", "stream", "streaming"]
 
 
 def settings_of(race: Race) -> Settings:
@@ -47,10 +48,15 @@ def streaming(settings: Settings) -> Iterator[StreamingJob]:
         shutil.rmtree(Path(urlsplit(settings.flink_state_uri).path), ignore_errors=True)
 
 
-@contextmanager
-def _alone(race: Race) -> Iterator[list[Program]]:
-    with streaming(settings_of(race)):
-        yield []
+def launched_with(**changed: Any) -> Starter:  # noqa: ANN401 - of many types
+    """The job alone, with some settings changed."""
+
+    @contextmanager
+    def start(race: Race) -> Iterator[list[Program]]:
+        with streaming(settings_of(race).model_copy(update=changed)):
+            yield []
+
+    return start
 
 
 @contextmanager
@@ -65,5 +71,5 @@ def ledger_passes(race: Race) -> Program:
     return Program("ledger", command, race.site.folder / f"{race.run}-ledger.log")
 
 
-OURS = Contestant("ours", _alone, EVENTS, DATA_SERVERS + FLINK_SERVERS, warms_up=True)
+OURS = Contestant("ours", launched_with(), EVENTS, DATA_SERVERS + FLINK_SERVERS, warms_up=True)
 OURS_WITH_LEDGER = Contestant("ours+ledger", _with_ledger, EVENTS, DATA_SERVERS + FLINK_SERVERS, warms_up=True)

@@ -15,7 +15,7 @@ from bench.own_stack import Site
 from bench.probe import Probe, latencies_ms, stamps
 from bench.processes import Program
 from bench.race import Track, first_line
-from bench.table import PATIENCE_S, Stalled, empty, tally
+from bench.table import PATIENCE_S, StalledError, empty, rows_in
 from orchestration.resources.topics import TopicSpec
 
 __all__ = ["measure"]
@@ -65,7 +65,7 @@ def _measure(site: Site, contestant: Contestant, race: Race, rate: int, seconds:
                 program.check()
             producer.wait(PATIENCE_S)
             _drain(probe)
-            rows = tally(site, contestant.table)[0]
+            rows = rows_in(site, contestant.table)
         finally:
             producer.stop()
     stamped = stamps(site, race.topic, probe.seen_s)
@@ -95,5 +95,5 @@ def _drain(probe: Probe) -> None:
         if probe.poll():
             moved_at = time.monotonic()
         if time.monotonic() > deadline:
-            raise Stalled(f"rows still land {PATIENCE_S:.0f} s after the last event was sent")
+            raise StalledError(f"rows still land {PATIENCE_S:.0f} s after the last event was sent")
         time.sleep(0.005)

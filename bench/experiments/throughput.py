@@ -19,7 +19,7 @@ def measure(site: Site, contestants: Sequence[Contestant], events: int, runs: in
     topic = "throughput"
     site.say(f"sending {events:,} events")
     load = Load(events)
-    rows = fill(site, topic, load)
+    goal = fill(site, topic, load)
     results: list[Result] = []
     with Track(site) as track:
         for number in range(0 if warm_up else 1, runs + 1):
@@ -27,7 +27,7 @@ def measure(site: Site, contestants: Sequence[Contestant], events: int, runs: in
                 if number == 0 and not contestant.warms_up:
                     continue
                 site.say(f"{'warm-up' if number == 0 else f'run {number}'} of {contestant.name}")
-                result = track.run(contestant, topic, rows, number)
+                result = track.run(contestant, topic, goal, number)
                 site.say(f"  {result.void or f'{result.rate:,.0f} rows/s'}")
                 results.append(result)
     return {"load": asdict(load), "results": [asdict(result) for result in results]}

@@ -111,7 +111,8 @@ def resolve(
     from jgo.maven import MavenContext
 
     context = MavenContext(repo_cache=cache, timeout=60)
-    resolved = wanted = [context.create_dependency(name) for name in coordinates]
+    wanted = [context.create_dependency(name) for name in coordinates]
+    resolved = wanted
     if transitive:
         inputs, transitive = context.resolver.resolve(wanted)
         resolved = [*inputs, *(d for d in transitive if d.scope in (None, "compile", "runtime") and not d.optional)]
