@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from orchestration.settings import REPOSITORY
 from producer.report import write_atomically
 
 __all__ = ["Raw"]
@@ -41,4 +43,14 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1024**3),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "revision": _revision(),
     }
+
+
+def _revision() -> str:
+    command = ("git", "describe", "--always", "--dirty")
+    try:
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

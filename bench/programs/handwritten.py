@@ -1,7 +1,8 @@
 """A consumer as one writes it by hand: `handwritten BOOTSTRAP_SERVERS TOPIC GROUP TABLE`.
 
 libpq's variables name Postgres. Batches of up to 10,000 records: three fields decoded, the last of equal ids kept, COPY
-into a temporary table, upsert from there, commit in Postgres and then in Kafka. For the table `events` it brings partition, offset and timestamp too.
+into a temporary table, upsert from there, commit in Postgres and then in Kafka. For the table `events` it brings
+partition, offset and timestamp too.
 """
 
 from __future__ import annotations

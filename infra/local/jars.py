@@ -111,11 +111,10 @@ def resolve(
     from jgo.maven import MavenContext
 
     context = MavenContext(repo_cache=cache, timeout=60)
-    wanted = [context.create_dependency(name) for name in coordinates]
-    resolved = wanted
+    resolved = wanted = [context.create_dependency(name) for name in coordinates]
     if transitive:
-        inputs, transitive = context.resolver.resolve(wanted)
-        resolved = [*inputs, *(d for d in transitive if d.scope in (None, "compile", "runtime") and not d.optional)]
+        inputs, needed = context.resolver.resolve(wanted)
+        resolved = [*inputs, *(d for d in needed if d.scope in (None, "compile", "runtime") and not d.optional)]
     named = {f"{a.groupId}:{a.artifactId}:{a.version}": a for a in (dependency.artifact for dependency in resolved)}
     return [LockedJar(server, n, _sha256(a.resolve())) for n, a in named.items() if not n.startswith(left_out)]
 
