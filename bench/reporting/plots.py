@@ -48,7 +48,9 @@ def _plots(raw: Figures) -> dict[str, Callable[[Axes], None]]:
         "throughput-curves": ("throughput", _curves),
         "latency": ("latency", _latency),
     }
-    plots = {name: partial(plot, measured=raw[of]) for name, (of, plot) in single.items() if of in raw}
+    plots: dict[str, Callable[[Axes], None]] = {
+        name: partial(plot, measured=raw[of]) for name, (of, plot) in single.items() if of in raw
+    }
     growth = raw.get("growth", {"results": []})["results"]
     for dimension in dict.fromkeys(result["dimension"] for result in growth if result["run"]):
         plots[f"growth-{dimension}"] = partial(_growth, measured=growth, dimension=dimension)
