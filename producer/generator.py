@@ -157,10 +157,14 @@ def _merchant(rng: random.Random) -> bytes:
 
 def _tail(choice: int) -> bytes:
     """The last members, by two bits each for split method, payment method and status, and one for recurring."""
-    return (
-        f'"split_method":"{words.SPLIT_METHODS[choice & 3]}","payment_method":"{words.PAYMENT_METHODS[choice >> 2 & 3]}",'
-        f'"status":"{words.STATUSES[choice >> 4 & 3]}","recurring":{"true" if choice >> 6 else "false"},"note":null}}'
-    ).encode()
+    members = {
+        "split_method": words.SPLIT_METHODS[choice & 3],
+        "payment_method": words.PAYMENT_METHODS[choice >> 2 & 3],
+        "status": words.STATUSES[choice >> 4 & 3],
+        "recurring": choice >> 6 == 1,
+        "note": None,
+    }
+    return _json(members)[1:].encode()
 
 
 _TAILS: Final = tuple(map(_tail, range(128)))

@@ -34,7 +34,9 @@ def voids(results: Iterable[Figures]) -> str:
     lines = []
     for result in results:
         if result.get("void"):
-            what = [str(result[key]) for key in ("contestant", "dimension", "value", "rate", "run") if key in result]
+            # Where runs are numbered, the rate is a result; else it was given.
+            keys = ("contestant", "dimension", "value", "run" if "run" in result else "rate")
+            what = [str(result[key]) for key in keys if key in result]
             lines.append(f"- void: {' '.join(what)}: {result['void']}\n")
     return "".join(lines)
 
