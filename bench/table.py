@@ -52,6 +52,11 @@ def newest_id(site: Site, table: str) -> int:
     return int(query(site, "newest_id", table=table)[0][0])
 
 
+def last_id(site: Site, table: str) -> int:
+    """The last one taken, be it by a row that is not yet visible or by an upsert that hit a row."""
+    return int(query(site, "last_id", sequence=f"{table}_id_seq")[0][0])
+
+
 def rows_in(site: Site, table: str) -> int:
     """Rows; scans an index."""
     return int(query(site, "count", table=table)[0][0])
@@ -77,9 +82,10 @@ def watch(site: Site, table: str, goal: Goal, check: Callable[[], None], *, base
     while samples[-1].rows < goal.rows:
         check()
         time.sleep(POLL_S)
-        seen = (newest_id(site, table) - base) * goal.rows // goal.valid
-        # The last events may repeat earlier ones, and a batch that was tried again has burned ids.
-        if seen >= goal.rows or time.monotonic() > moved_at + IDLE_S:
+        taken = last_id(site, table) - base
+        seen = min((newest_id(site, table) - base) * goal.rows // goal.valid, goal.rows - 1)
+        # A batch that was tried again has burned ids, and what took the last one may not be committed.
+        if taken >= goal.valid or (samples[-1].rows and time.monotonic() > moved_at + IDLE_S):
             seen = min(rows_in(site, table) - base, goal.rows)
         now = time.monotonic()
         if seen > samples[-1].rows:
