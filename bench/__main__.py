@@ -51,7 +51,7 @@ def _run(name: str, raw: Raw, flags: argparse.Namespace) -> bool:
     _say(f"experiment {name}")
     try:
         with open_site(flags.folder.resolve(), _say, with_dagster=name == WITH_DAGSTER) as site:
-            raw.keep(name, EXPERIMENTS[name](site, flags))
+            raw.keep(name, {**EXPERIMENTS[name](site, flags), "smoke": flags.smoke})
     except Exception:
         _say(f"experiment {name} failed:\n{traceback.format_exc()}")
         return False

@@ -77,13 +77,13 @@ def watch(site: Site, table: str, goal: Goal, check: Callable[[], None], *, base
     Raises:
         StalledError: none has landed for a while.
     """
-    samples = [Sample(time.monotonic(), 0)]
+    samples = [Sample(time.monotonic(), _landed(site, table, goal, base))]
     moved_at = time.monotonic()
     while samples[-1].rows < goal.rows:
         check()
         time.sleep(POLL_S)
         taken = last_id(site, table) - base
-        seen = min((newest_id(site, table) - base) * goal.rows // goal.valid, goal.rows - 1)
+        seen = _landed(site, table, goal, base)
         # A batch that was tried again has burned ids, and what took the last one may not be committed.
         if taken >= goal.valid or (samples[-1].rows and time.monotonic() > moved_at + IDLE_S):
             seen = min(rows_in(site, table) - base, goal.rows)
@@ -94,3 +94,8 @@ def watch(site: Site, table: str, goal: Goal, check: Callable[[], None], *, base
             raise StalledError(f"{samples[-1].rows:,} of {goal.rows:,} rows landed, and none for {PATIENCE_S:.0f} s")
         samples.append(Sample(now, max(seen, samples[-1].rows)))
     return samples
+
+
+def _landed(site: Site, table: str, goal: Goal, base: int) -> int:
+    """An estimate by the newest id; never all, which only a count can tell."""
+    return min((newest_id(site, table) - base) * goal.rows // goal.valid, goal.rows - 1)

@@ -15,6 +15,7 @@ _HEAD: Final = """\
 Written by `make bench`; how to read it is in docs/benchmarks.md. Ratios are of medians. Absolute figures are those of
 one small machine that ran every server, and are colour.
 """
+_SMOKE: Final = "**A smoke run, to see that all works: its figures mean nothing.**\n\n"
 SECTIONS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]]] = {
     "throughput": ("Throughput", tables.throughput),
     "latency": ("Latency", tables.latency),
@@ -30,7 +31,8 @@ def markdown(raw: Mapping[str, Any]) -> str:
     parts = [_HEAD]
     for name, (title, section) in SECTIONS.items():
         if name in raw:
-            parts.append(f"## {title}\n\n{_machine(raw[name]['machine'])}\n\n{section(raw[name])}")
+            warning = _SMOKE if raw[name].get("smoke") else ""
+            parts.append(f"## {title}\n\n{warning}{_machine(raw[name]['machine'])}\n\n{section(raw[name])}")
     return "\n".join(parts)
 
 

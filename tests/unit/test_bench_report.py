@@ -96,6 +96,12 @@ def test_each_experiment_has_its_section(experiment: str, line: str) -> None:
     assert text.count("## ") == 1
 
 
+@pytest.mark.parametrize("smoke", [True, False])
+def test_a_smoke_run_is_told_to_be_one(smoke: bool) -> None:
+    text = markdown({"idle": {**MEASURED["idle"], "machine": MACHINE, "smoke": smoke}})
+    assert ("its figures mean nothing" in text) is smoke
+
+
 @pytest.mark.parametrize(
     ("trace", "expected"),
     [
