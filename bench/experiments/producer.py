@@ -22,6 +22,7 @@ from producer.stream import EventStream, Shares
 __all__ = ["measure", "measure_idle", "records_per_s"]
 
 PARTITIONS: Final = 4
+PAYLOADS: Final = 10_000
 TIMEOUT_S: Final = 600.0
 SETTLE_S: Final = 20.0
 PERFORMANCE_TEST: Final = "org.apache.kafka.tools.ProducerPerformance"
@@ -32,37 +33,32 @@ WITHOUT_PRODUCERS: Final = {
 
 
 def measure(site: Site, events: int, runs: int) -> dict[str, Any]:
-    """Plain values: events/s of the generator alone, the producer, and Kafka's test with records of the same size."""
+    """Plain values: events/s of the generator alone, the producer, and Kafka's test."""
     jars.link(site.stack.paths)
-    results, size_bytes = [], _mean_bytes()
+    results = []
     for number in range(1, runs + 1):
         for name, act in (("generator", _generate), ("producer", _produce), ("kafka-producer-perf-test", _perf_test)):
             topic = f"producer-{secrets.token_hex(3)}"
             site.kafka.ensure_topic(TopicSpec(topic, PARTITIONS, 1, DAY_MS))
-            rate = act(site, topic, events, size_bytes)
+            rate = act(site, topic, events)
             delete_topic(site, topic)
             site.say(f"{name}, run {number}: {rate:,.0f} events/s")
             results.append({"contestant": name, "run": number, "rate": rate})
-    return {"events": events, "size_bytes": size_bytes, "results": results}
+    return {"events": events, "results": results}
 
 
 def _stream() -> EventStream:
     return EventStream(1, Shares(), lambda: time.time_ns() // 1_000_000)
 
 
-def _mean_bytes() -> int:
-    count = 10_000
-    return round(sum(len(record.value or b"") for record in itertools.islice(_stream(), count)) / count)
-
-
-def _generate(_site: Site, _topic: str, events: int, _size: int) -> float:
+def _generate(_site: Site, _topic: str, events: int) -> float:
     began = time.perf_counter()
     for _ in itertools.islice(_stream(), events):
         pass
     return events / (time.perf_counter() - began)
 
 
-def _produce(site: Site, topic: str, events: int, _size: int) -> float:
+def _produce(site: Site, topic: str, events: int) -> float:
     command = (
         sys.executable, "-m", "producer", "--bootstrap-servers", site.settings.kafka_bootstrap_servers,
         "--topic", topic, "--rate", "0", "--count", str(events),
@@ -71,8 +67,11 @@ def _produce(site: Site, topic: str, events: int, _size: int) -> float:
     return float(report["rate_per_s"])
 
 
-def _perf_test(site: Site, topic: str, events: int, size_bytes: int) -> float:
-    """As the producer: idempotent, all replicas, lz4, 50 ms, and the batch size of librdkafka."""
+def _perf_test(site: Site, topic: str, events: int) -> float:
+    """As the producer: idempotent, all replicas, lz4, 50 ms, the batch size of librdkafka; and generated events, since
+    the random bytes that it makes of itself would compress less."""
+    payloads = site.stack.paths.run / "payloads"
+    payloads.write_bytes(b"\n".join(record.value or b"" for record in itertools.islice(_stream(), PAYLOADS)))
     properties = {
         "bootstrap.servers": site.settings.kafka_bootstrap_servers,
         "acks": "all",
@@ -84,7 +83,7 @@ def _perf_test(site: Site, topic: str, events: int, size_bytes: int) -> float:
     }
     command = (
         *java.java(site.stack.paths, jars.CONNECT, "-Xmx512m"), PERFORMANCE_TEST, "--topic", topic,
-        "--num-records", str(events), "--record-size", str(size_bytes), "--throughput", "-1",
+        "--num-records", str(events), "--payload-file", str(payloads), "--throughput", "-1",
         "--producer-props", *(f"{name}={value}" for name, value in properties.items()),
     )  # fmt: skip
     return records_per_s(_output(site, "perf-test", command))

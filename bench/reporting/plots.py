@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,15 +72,18 @@ def _rates(axes: Axes, measured: Figures) -> None:
 
 def _cpu(axes: Axes, measured: Figures) -> None:
     """Stacked bars by process."""
+    from matplotlib import color_sequences
+
     found = dict(reversed(counted(measured["results"]).items()))
     processes = list(dict.fromkeys(name for runs in found.values() for run in runs for name in run["cpu_us"]))
     left = [0.0] * len(found)
+    colours = cycle(color_sequences["tab20"])
     for process in processes:
         values = [_median([run["cpu_us"].get(process, 0.0) for run in runs]) for runs in found.values()]
-        axes.barh(list(found), values, left=left, label=process)
+        axes.barh(list(found), values, left=left, label=process, color=next(colours))
         left = [before + value for before, value in zip(left, values, strict=True)]
     axes.set_xlabel("CPU µs an event")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def _curves(axes: Axes, measured: Figures) -> None:

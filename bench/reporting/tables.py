@@ -136,7 +136,7 @@ def producer(measured: Figures) -> str:
         if rate
     ]
     head = ["what", "of Kafka's test", "min-max", "k events/s"]
-    return f"{measured['events']:,} events of {measured['size_bytes']} bytes.\n\n{table(head, rows)}"
+    return f"{measured['events']:,} events.\n\n{table(head, rows)}"
 
 
 def idle(measured: Figures) -> str:

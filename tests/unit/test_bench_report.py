@@ -69,7 +69,6 @@ MEASURED: dict[str, dict[str, Any]] = {
     },
     "producer": {
         "events": 10,
-        "size_bytes": 700,
         "results": [run("producer", 90.0), run("kafka-producer-perf-test", 100.0)],
     },
     "idle": {"seconds": 60.0, "cpu_share": {"kafka": 0.02}, "memory_mb": {"kafka": 300.0}},
