@@ -37,6 +37,7 @@ lock: setup
 	@$(VENV_PYTHON) -m uv lock --quiet
 	@$(VENV_PYTHON) -m uv export --quiet --frozen --all-extras --no-emit-project --no-annotate --no-header -o requirements.lock > /dev/null
 	@$(VENV_PYTHON) -m uv export --quiet --frozen --only-group bench --no-emit-project --no-annotate --no-header -o bench/requirements.lock > /dev/null
+	@$(VENV_PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header bench/requirements-quix.in -o bench/requirements-quix.lock > /dev/null
 	@rm uv.lock
 	@$(VENV_PYTHON) -m infra.local.jars
 	@$(VENV_PYTHON) -m bench.jars

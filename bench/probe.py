@@ -17,20 +17,19 @@ __all__ = ["Probe", "latencies_ms", "stamps"]
 
 SQL: Final = Path(__file__).with_name("sql")
 POLL_S: Final = 0.005
-# Rows with higher ids may become visible first; below the newest id less this, none is waited for.
-WINDOW_IDS: Final = 20_000
 
 
 class Probe:
     """Polls the rows whose id is a multiple of `step`; `seen_s` is when each event_id was first seen, in Unix time.
 
-    `cost_s` holds the duration of each poll, by which a row may have been visible for longer.
+    A row may become visible after one with a higher id, or never, if its id was burned: it is looked for until the ids
+    are `window_ids` further. `cost_s` holds the duration of each poll, by which a row may have been visible for longer.
     """
 
-    def __init__(self, session: Connection, table: str, step: int) -> None:
+    def __init__(self, session: Connection, table: str, step: int, window_ids: int) -> None:
         self._cursor = session.cursor()
         self._query = sql.SQL(sql_file(SQL, "probe")).format(table=sql.Identifier(table))
-        self._step = step
+        self._step, self._window_ids = step, window_ids
         self._above = self._newest = 0
         self.seen_s: dict[str, float] = {}
         self.cost_s: list[float] = []
@@ -56,7 +55,7 @@ class Probe:
         place = self._above - self._above % self._step + self._step
         while place in found:
             self._above, place = place, place + self._step
-        self._above = max(self._above, self._newest - WINDOW_IDS)
+        self._above = max(self._above, self._newest - self._window_ids)
         return len(self.seen_s) - before
 
 

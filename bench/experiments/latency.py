@@ -15,7 +15,7 @@ from bench.own_stack import Site
 from bench.probe import Probe, latencies_ms, stamps
 from bench.processes import Program
 from bench.race import Track, first_line
-from bench.table import PATIENCE_S, StalledError, empty, rows_in
+from bench.table import PATIENCE_S, StalledError, empty, query, rows_in
 from orchestration.resources.topics import TopicSpec
 
 __all__ = ["measure"]
@@ -26,6 +26,9 @@ PROBED_PER_S: Final = 1_000
 # After the launch: caches fill and code is compiled.
 SETTLE_S: Final = 10.0
 PARTITIONS: Final = 4
+# Rows that lie between two commits of a contestant: the probe looks for a missing id for so long.
+LONGEST_S: Final = 5.0
+MISSED_SHARE: Final = 0.001
 
 
 def measure(site: Site, contestants: Sequence[Contestant], rates: Sequence[int], seconds: float) -> dict[str, Any]:
@@ -54,7 +57,8 @@ def _run(track: Track, contestant: Contestant, rate: int, seconds: float) -> dic
 
 
 def _measure(site: Site, contestant: Contestant, race: Race, rate: int, seconds: float) -> dict[str, Any]:
-    probe = Probe(site.session, contestant.table, max(1, rate // PROBED_PER_S))
+    step = max(1, rate // PROBED_PER_S)
+    probe = Probe(site.session, contestant.table, step, int(rate * LONGEST_S))
     count = int(rate * (seconds + SETTLE_S))
     with contestant.start(race) as programs:
         producer = _producer(site, race, rate, count)
@@ -66,6 +70,7 @@ def _measure(site: Site, contestant: Contestant, race: Race, rate: int, seconds:
             producer.wait(PATIENCE_S)
             _drain(probe)
             rows = rows_in(site, contestant.table)
+            missed = query(site, "multiples", {"step": step}, table=contestant.table)[0][0] - len(probe.seen_s)
         finally:
             producer.stop()
     stamped = stamps(site, race.topic, probe.seen_s)
@@ -74,10 +79,17 @@ def _measure(site: Site, contestant: Contestant, race: Race, rate: int, seconds:
     return {
         "latency_ms": {**{f"p{share}": percentile(late, share / 100) for share in (50, 95, 99)}, "max": late[-1]},
         "probed": len(late),
+        "missed": missed,
         "probe_ms": percentile(sorted(probe.cost_s), 0.99) * 1000,
         "reached_per_s": count / sent_s if sent_s else 0.0,
-        "void": "" if rows == count else f"{rows:,} rows of {count:,} events",
+        "void": _void(rows, count, missed, len(probe.seen_s)),
     }
+
+
+def _void(rows: int, events: int, missed: int, seen: int) -> str:
+    if rows != events:
+        return f"{rows:,} rows of {events:,} events"
+    return f"the probe missed {missed:,} rows of {missed + seen:,}" if missed > MISSED_SHARE * seen else ""
 
 
 def _producer(site: Site, race: Race, rate: int, count: int) -> Program:
