@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.figures import spread
-from bench.reporting.tables import SERVERS, counted
+from bench.reporting.tables import SERVERS, Figures, counted, median_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["draw"]
 
-Figures = Mapping[str, Any]
 SIZE: Final = (9.0, 5.0)
 _WITHOUT_DATE: Final[dict[str, dict[str, Any]]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
@@ -79,7 +78,7 @@ def _cpu(axes: Axes, measured: Figures) -> None:
     left = [0.0] * len(found)
     colours = cycle(color_sequences["tab20"])
     for process in processes:
-        values = [_median([run["cpu_us"].get(process, 0.0) for run in runs]) for runs in found.values()]
+        values = [median_of([run["cpu_us"].get(process, 0.0) for run in runs]) for runs in found.values()]
         axes.barh(list(found), values, left=left, label=process, color=next(colours))
         left = [before + value for before, value in zip(left, values, strict=True)]
     axes.set_xlabel("CPU µs an event")
@@ -107,13 +106,8 @@ def _latency(axes: Axes, measured: Figures) -> None:
 def _growth(axes: Axes, measured: list[Figures], dimension: str) -> None:
     by_value = counted((result for result in measured if result["dimension"] == dimension), "value")
     for server in SERVERS:
-        points = [(float(v), _median([run["cpu_us"].get(server, 0.0) for run in r])) for v, r in by_value.items()]
+        points = [(float(v), median_of([run["cpu_us"].get(server, 0.0) for run in r])) for v, r in by_value.items()]
         if points:
             axes.plot(*zip(*points, strict=True), marker="o", label=server)
     axes.set(xlabel=dimension, ylabel="CPU µs an event", ylim=(0, None))
     axes.legend(fontsize="small")
-
-
-def _median(values: list[float]) -> float:
-    found = spread(values)
-    return found.median if found else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bench.reporting import tables
+from bench.reporting import sections
 
 __all__ = ["markdown"]
 
@@ -17,12 +17,12 @@ one small machine that ran every server, and are colour.
 """
 _SMOKE: Final = "**A smoke run, to see that all works: its figures mean nothing.**\n\n"
 SECTIONS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]]] = {
-    "throughput": ("Throughput", tables.throughput),
-    "latency": ("Latency", tables.latency),
-    "growth": ("Growth", tables.growth),
-    "ledger": ("Recovery and catching up", tables.ledger),
-    "producer": ("Producer", tables.producer),
-    "idle": ("Idle stack", tables.idle),
+    "throughput": ("Throughput", sections.throughput),
+    "latency": ("Latency", sections.latency),
+    "growth": ("Growth", sections.growth),
+    "ledger": ("Recovery and catching up", sections.ledger),
+    "producer": ("Producer", sections.producer),
+    "idle": ("Idle stack", sections.idle),
 }
 
 

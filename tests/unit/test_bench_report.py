@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from bench.contestants.debezium import cause
+from bench.contestants.connect import cause
 from bench.experiments.producer import records_per_s
 from bench.probe import latencies_ms
 from bench.race import first_line
 from bench.reporting.report import SECTIONS, markdown
-from bench.reporting.tables import counted, table, throughput, voids
+from bench.reporting.sections import throughput
+from bench.reporting.tables import counted, table, voids
 
 MACHINE = {"at": "2026-01-01T00:00:00+00:00", "cores": 2, "memory_gb": 23, "system": "Linux", "python": "3.11",
            "revision": "abc"}  # fmt: skip
