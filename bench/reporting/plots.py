@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 SIZE: Final = (9.0, 5.0)
+# Whose memory is plotted.
+GROWING: Final = ("postgres", "flink-taskmanager")
 _WITHOUT_DATE: Final[dict[str, dict[str, Any]]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
 
@@ -104,10 +106,16 @@ def _latency(axes: Axes, measured: Figures) -> None:
 
 
 def _growth(axes: Axes, measured: list[Figures], dimension: str) -> None:
+    """CPU by process, and dashed the TaskManager's and Postgres' memory, over the dimension's values."""
     by_value = counted((result for result in measured if result["dimension"] == dimension), "value")
+    memory = axes.twinx()
     for server in SERVERS:
-        points = [(float(v), median_of([run["cpu_us"].get(server, 0.0) for run in r])) for v, r in by_value.items()]
-        if points:
-            axes.plot(*zip(*points, strict=True), marker="o", label=server)
+        values = [float(value) for value in by_value]
+        cpu_us = [median_of(run["cpu_us"].get(server, 0.0) for run in runs) for runs in by_value.values()]
+        (line,) = axes.plot(values, cpu_us, marker="o", label=server)
+        if server in GROWING:
+            used = [median_of(run["memory_mb"].get(server, 0.0) for run in runs) for runs in by_value.values()]
+            memory.plot(values, used, "--", color=line.get_color())
     axes.set(xlabel=dimension, ylabel="CPU µs an event", ylim=(0, None))
-    axes.legend(fontsize="small")
+    memory.set(ylabel="memory, MiB (dashed)", ylim=(0, None))
+    axes.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=len(SERVERS))
