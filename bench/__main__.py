@@ -119,7 +119,10 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--smoke", action="store_true", help=f"one run of {SMOKE_EVENTS:,} events, to see that all work")
     add("--folder", type=Path, default=STACK_DIR, help="of the stack; default: .stack/bench")
     add("--results", type=Path, default=RESULTS, help="folder of the report; default: bench/results")
-    return parser.parse_args(arguments)
+    flags = parser.parse_args(arguments)
+    if wrong := sorted({*flags.only} - {*EXPERIMENTS} - {contestant.name for contestant in catalogue.ALL}):
+        parser.error(f"--only: {', '.join(wrong)} is none of {names}")
+    return flags
 
 
 def _say(words: str) -> None:

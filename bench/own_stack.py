@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from infra.local.ports import LOOPBACK, Ports, any_free_port
 from infra.local.postgres import SUPERUSER
 from infra.local.stack import Stack
+from infra.local.supervisor import MARKER
 from orchestration.cli.local import stack_spec
 from orchestration.defs.resources import resources
 from orchestration.resources.kafka import KafkaResource
@@ -63,7 +64,8 @@ def open_site(root: Path, say: Say, *, with_dagster: bool = False) -> Iterator[S
     Raises:
         SetupError, Pi3Error: they do not start.
     """
-    os.environ["PI3_STACK_DIR"] = str(root)  # for the programs that are started
+    # By which the next start finds and ends what this one started, should it be killed.
+    os.environ[MARKER] = str(root)
     spec = replace(stack_spec(read_settings(root, None)), fixed_ports=_free_ports(), with_dagster=with_dagster)
     stack = Stack(spec, say)
     stack.stop()

@@ -67,7 +67,8 @@ def _with_ledger(race: Race) -> Iterator[list[Program]]:
 
 def ledger_passes(race: Race) -> Program:
     """Passes as the sensor does them, in a process of their own; there they run in Dagster's code server."""
-    command = (sys.executable, "-W", "ignore", "-m", "bench.programs.ledger_passes", race.topic, race.run)
+    folder = str(race.site.stack.paths.root)
+    command = (sys.executable, "-W", "ignore", "-m", "bench.programs.ledger_passes", folder, race.topic, race.run)
     return Program("ledger", command, race.site.folder / f"{race.run}-ledger.log")
 
 

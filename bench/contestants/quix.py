@@ -16,13 +16,12 @@ from orchestration.settings import REPOSITORY
 __all__ = ["QUIX_1", "QUIX_2"]
 
 LOCK: Final = REPOSITORY / "bench" / "requirements-quix.lock"
-ENVIRONMENT: Final = REPOSITORY / ".stack" / "bench-quix"
 PROGRAM: Final = REPOSITORY / "bench" / "programs" / "quix_sink.py"
 
 
 def _starter(processes: int) -> Starter:
     def start(race: Race) -> AbstractContextManager[list[Program]]:
-        python = race.kept.get("quix") or _install()
+        python = race.kept.get("quix") or _install(race.site.stack.paths.root / "quix")
         race.kept["quix"] = python
         state = race.site.stack.paths.run / race.run
         command = (str(python), str(PROGRAM), race.site.settings.kafka_bootstrap_servers, race.topic, race.run, PLAIN)
@@ -39,16 +38,16 @@ def _starter(processes: int) -> Starter:
     return start
 
 
-def _install() -> Path:
-    """The interpreter of the environment, brought in line with the lock.
+def _install(folder: Path) -> Path:
+    """The interpreter of the environment in the folder, brought in line with the lock.
 
     Raises:
         RuntimeError: its packages are not to be had.
     """
-    python = ENVIRONMENT / "bin" / "python"
+    python = folder / "bin" / "python"
     uv = (sys.executable, "-m", "uv")
     install = (*uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(LOCK))
-    make = (*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(ENVIRONMENT))
+    make = (*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder))
     for command in (make, install):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

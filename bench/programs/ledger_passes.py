@@ -1,4 +1,4 @@
-"""Passes of the ledger, as often and with the limits that the sensor has: `ledger_passes TOPIC GROUP`."""
+"""Passes of the ledger, as often and with the limits that the sensor has: `ledger_passes STACK_FOLDER TOPIC GROUP`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from orchestration.defs.ledger import RECOUNT_S
+from orchestration.defs.resources import resources
 from orchestration.errors import TransientError
 from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.resources.kafka import KafkaResource
-from orchestration.settings import load_settings
+from orchestration.settings import read_settings
 
 
-def main(topic: str, group: str) -> None:
+def main(stack_folder: str, topic: str, group: str) -> None:
     """Pass until ended; a JSON line for each pass."""
-    from orchestration.defs.resources import resources
-
-    settings = load_settings()
+    settings = read_settings(Path(stack_folder), None)
     kafka = KafkaResource(bootstrap_servers=settings.kafka_bootstrap_servers)
     postgres = resources(settings)["postgres"]
     limits = Limits(settings.ledger_budget_s, RECOUNT_S)
