@@ -14,7 +14,7 @@ from bench.load import Goal
 from bench.own_stack import Site
 from orchestration.resources.sql_files import sql_file
 
-__all__ = ["EVENTS", "PLAIN", "StalledError", "empty", "newest_id", "query", "rows_in", "tally", "watch"]
+__all__ = ["EVENTS", "PLAIN", "StalledError", "empty", "newest_id", "prefill", "query", "rows_in", "tally", "watch"]
 
 EVENTS: Final = "events"
 PLAIN: Final = "plain_events"
@@ -43,8 +43,13 @@ def empty(site: Site) -> None:
     """Both tables as new, and nothing left for a checkpoint of Postgres to write."""
     query(site, "plain_events", owner=site.settings.postgres_owner)
     query(site, "empty")
-    with site.session.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
+    query(site, "checkpoint")
+
+
+def prefill(site: Site, rows: int) -> None:
+    """Put so many rows into `events`, and leave nothing to do for autovacuum or a checkpoint."""
+    for name in ("prefill", "vacuum", "checkpoint"):
+        query(site, name, {"rows": rows})
 
 
 def newest_id(site: Site, table: str) -> int:

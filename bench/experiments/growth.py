@@ -10,7 +10,7 @@ from bench.contestants.ours import OURS, launched_with
 from bench.load import Load, delete_topic, fill
 from bench.own_stack import Site
 from bench.race import Track
-from bench.table import empty, query
+from bench.table import empty, prefill
 
 __all__ = ["Case", "cases", "measure"]
 
@@ -59,7 +59,7 @@ def _run(track: Track, case: Case, number: int) -> dict[str, Any]:
     goal = fill(site, topic, case.load)
     empty(site)
     if case.prefilled:
-        query(site, "prefill", {"rows": case.prefilled})
+        prefill(site, case.prefilled)
     contestant = replace(OURS, start=launched_with(flink_parallelism=case.load.partitions))
     try:
         result = track.run(contestant, topic, goal, number, fresh=False)
