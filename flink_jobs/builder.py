@@ -50,8 +50,6 @@ RUN_KEYS: Final = (
 
 # https://jdbc.postgresql.org/documentation/use/#connection-parameters; the spec's URL may overrule these.
 JDBC_DEFAULTS: Final = {"connectTimeout": "10", "socketTimeout": "60", "tcpKeepAlive": "true"}
-# One statement a batch, and text parameters that Postgres casts to the column's type (produced_at).
-JDBC_REQUIRED: Final = {"reWriteBatchedInserts": "true", "stringtype": "unspecified"}
 
 
 @dataclass(frozen=True)
@@ -157,6 +155,8 @@ def _checkpointing(spec: JobSpec) -> dict[str, str]:
         "execution.checkpointing.incremental": "true",
         "execution.checkpointing.unaligned.enabled": "false",
         "execution.checkpointing.tolerable-failed-checkpoints": "3",
+        # A newest one that cannot be read then costs some seconds of reading again, and not all since a savepoint.
+        "execution.checkpointing.num-retained": "3",
         # The state is a handful of offsets.
         "state.backend.type": "hashmap",
     }
@@ -237,7 +237,7 @@ def _offsets(offsets: Mapping[int, int]) -> str:
 
 def _jdbc_url(spec: JobSpec) -> str:
     address, _, query = spec.jdbc_url.partition("?")
-    options = {**JDBC_DEFAULTS, **dict(parse_qsl(query)), **JDBC_REQUIRED}
+    options = {**JDBC_DEFAULTS, **dict(parse_qsl(query))}
     options.pop("ApplicationName", None)  # the run's own, by which the writer lease knows it
     return f"{address}?{urlencode(options)}"
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from flink_jobs.spec import JobSpec
 
 JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
-# Flink's Postgres dialect puts the table's name into its statements as it stands, unquoted.
+# Names that need no quotes, so that every tool writes them alike.
 TABLE: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?")
 
 

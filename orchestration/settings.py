@@ -76,8 +76,8 @@ class Settings(BaseSettings):
     flink_state_uri: str = f"file://{REPOSITORY}/.stack/data/flink"
     java_home: Path | None = None
     checkpoint_interval_ms: Positive = 5_000
-    sink_flush_rows: Positive = 1_024
-    sink_flush_interval_ms: Positive = 1_000
+    sink_flush_rows: Positive = 2_048
+    sink_flush_interval_ms: Positive = 200
 
     # Producer that the `event_producer` asset launches
     producer_rate_per_s: Annotated[float, Field(ge=0)] = 200.0

@@ -26,7 +26,7 @@ from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import Settings, password_file
 
-NEEDED_JARS = ("flink-sql-connector-kafka", "flink-connector-jdbc-core", "flink-connector-jdbc-postgres", "postgresql")
+NEEDED_JARS = ("flink-sql-connector-kafka", "pi3-sink", "postgresql")
 
 
 def job_spec(settings: Settings) -> JobSpec:

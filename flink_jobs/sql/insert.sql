@@ -7,9 +7,7 @@ SELECT
     location,
     kafka_partition,
     kafka_offset,
-    -- The JDBC sink has no LTZ type and reads a TIMESTAMP in the time zone of whichever JVM it runs in. So the instant
-    -- travels as text with its offset (the session's time zone is UTC), and Postgres parses it.
-    CONCAT(CAST(produced_at AS STRING), '+00')
+    produced_at
 FROM source_events
 WHERE REGEXP(event_id, '^(?![{\[]| *\z)[^\x00-\x1f\x7f]{1,50}+\z')
   AND REGEXP(user_name, '^(?![{\[]| *\z)[^\x00-\x1f\x7f]{1,50}+\z')

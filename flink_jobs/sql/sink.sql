@@ -4,10 +4,10 @@ CREATE TEMPORARY TABLE sink_events (
     location STRING,
     kafka_partition INT,
     kafka_offset BIGINT,
-    produced_at STRING,
+    produced_at TIMESTAMP_LTZ(3),
     PRIMARY KEY (event_id) NOT ENFORCED
 ) WITH (
-    'connector' = 'jdbc',
+    'connector' = 'postgres-upsert',
     'url' = $jdbc_url,
     'table-name' = $table,
     'username' = $jdbc_user,

@@ -74,7 +74,6 @@ def config(paths: StackPaths, ports: Ports, rpc: Mapping[str, Listener] | None =
         # For so long a lost slot is waited for rather than the job failed and restarted with a growing delay: the
         # supervisor brings the TaskManager back. Tasks ran again 11-12 s after a kill -9, against 16-22 s without.
         "resourcemanager.standalone.start-up-time": "100 d",
-        "cluster.fail-fast-on-uncaught-exception": "halt",
         "web.cancel.enable": True,
         "web.submit.enable": False,
         "io.tmp.dirs": str(paths.data / "flink-tmp"),
@@ -97,10 +96,14 @@ def _rpc_ports(listeners: Mapping[str, Listener]) -> dict[str, object]:
     }
 
 
+def own_jars() -> list[Path]:
+    """The jars of the apache-flink package."""
+    return sorted((package_folder("pyflink") / "lib").glob("*.jar"))
+
+
 def prepare(paths: StackPaths, ports: Ports, connectors: list[Path], rpc: Mapping[str, Listener] | None = None) -> None:
     """Write the configuration and link the jars of Flink and its connectors into one folder."""
-    home = package_folder("pyflink")
-    link_jars(paths.lib / "flink", [*sorted((home / "lib").glob("*.jar")), *connectors])
+    link_jars(paths.lib / "flink", [*own_jars(), *connectors])
     (paths.data / "flink-tmp").mkdir(exist_ok=True)
     folder = paths.conf / "flink"
     folder.mkdir(exist_ok=True)

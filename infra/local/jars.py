@@ -27,10 +27,10 @@ WANTED = {
     ),
     "flink": (
         "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",
-        "org.apache.flink:flink-connector-jdbc-core:4.0.0-2.0",
-        "org.apache.flink:flink-connector-jdbc-postgres:4.0.0-2.0",
         "org.postgresql:postgresql:42.7.14",
     ),
+    # The Java runtime that comes as a Python package has no compiler.
+    "compiler": ("org.eclipse.jdt:ecj:3.44.0",),
 }
 
 

@@ -71,6 +71,11 @@ class StackPaths:
         return REPOSITORY / ".stack" / "maven"
 
     @property
+    def built(self) -> Path:
+        """Jars that set-up compiled; shared like the downloaded ones."""
+        return REPOSITORY / ".stack" / "built"
+
+    @property
     def class_archives(self) -> Path:
         """Archives of loaded classes, which make the JVMs start faster; shared like the jars."""
         return REPOSITORY / ".stack" / "cds"

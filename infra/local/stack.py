@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from infra.local import dagster, flink, jars, java, kafka, ports, postgres, ready, secrets
+from infra.local import dagster, flink, jars, java, kafka, ports, postgres, ready, secrets, sink
 from infra.local.errors import SetupError, in_one_line
 from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.supervisor import ProcessState, Supervisor, end_orphans
@@ -149,6 +149,8 @@ class Stack:
         java.prepare_shared_classes(self.paths)
         java.link_jars(self.paths.lib / "kafka", [path for jar, path in fetched.items() if jar.server == "kafka"])
         connectors = [path for jar, path in fetched.items() if jar.server == "flink"]
+        compiler = next(path for jar, path in fetched.items() if jar.server == "compiler")
+        connectors.append(sink.build(self.paths.built, compiler, [*flink.own_jars(), *connectors]))
         flink.prepare(self.paths, chosen, connectors, self._spec.flink_rpc)
         kafka.prepare(self.paths, chosen, self._spec.kafka_listeners)
         postgres.prepare(self.paths)

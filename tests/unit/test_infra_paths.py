@@ -14,7 +14,7 @@ def test_everything_is_below_the_root_but_what_stacks_share(tmp_path: Path) -> N
     paths = StackPaths(tmp_path)
     properties = [name for name, value in vars(StackPaths).items() if isinstance(value, property)]
     outside = {name for name in properties if tmp_path not in getattr(paths, name).parents}
-    assert outside == {"maven", "class_archives", "python"}
+    assert outside == {"maven", "built", "class_archives", "python"}
     assert paths.maven.is_relative_to(REPOSITORY)
 
 

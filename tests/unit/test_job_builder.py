@@ -87,7 +87,7 @@ def test_every_value_is_quoted() -> None:
     nasty = "x' , 'connector' = 'print"
     source, sink = tables(build(replace(SPEC, topic=nasty, jdbc_user=nasty, consumer_group="$topic"), nasty))
     assert (source["connector"], source["topic"], source["properties.group.id"]) == ("kafka", nasty, "$topic")
-    assert (sink["connector"], sink["username"], sink["password"]) == ("jdbc", nasty, nasty)
+    assert (sink["connector"], sink["username"], sink["password"]) == ("postgres-upsert", nasty, nasty)
 
 
 def test_source_reads_the_groups_offsets_without_bound() -> None:
@@ -107,16 +107,16 @@ def test_source_reads_a_range() -> None:
 def test_sink_options() -> None:
     _, sink = tables(build(replace(SPEC, table="public.events"), "p"))
     assert sink["table-name"] == "public.events"
-    assert sink["sink.buffer-flush.max-rows"] == "1024"
-    assert sink["sink.buffer-flush.interval"] == "1000 ms"
+    assert sink["sink.buffer-flush.max-rows"] == "2048"
+    assert sink["sink.buffer-flush.interval"] == "200 ms"
 
 
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("jdbc:postgresql://h/db", {"reWriteBatchedInserts=true", "stringtype=unspecified", "socketTimeout=60"}),
+        ("jdbc:postgresql://h/db", {"connectTimeout=10", "socketTimeout=60"}),
         ("jdbc:postgresql://h/db?socketTimeout=5", {"socketTimeout=5", "connectTimeout=10"}),
-        ("jdbc:postgresql://h/db?stringtype=varchar&sslmode=require", {"stringtype=unspecified", "sslmode=require"}),
+        ("jdbc:postgresql://h/db?sslmode=require&prepareThreshold=0", {"prepareThreshold=0", "sslmode=require"}),
         ("jdbc:postgresql://h/db?options=-c%20a%3Db", {"options=-c+a%3Db"}),
     ],
 )

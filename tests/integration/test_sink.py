@@ -1,0 +1,137 @@
+"""The sink of our own on the real cluster: what it writes, what it retries, and what its failures leave alone."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from flink_jobs.spec import JobSpec
+from infra.local.stack import Stack
+from orchestration.flink.client import FlinkClient
+from orchestration.ledger.reader import RecordReader
+from orchestration.settings import REPOSITORY, Settings, password_file
+from orchestration.streaming_job import job_spec
+from tests.acceptance.pipeline import wait_until
+from tests.fixtures.ledger import Scene, event
+
+PATIENCE_S = 60.0
+RESTARTS = "numRestarts"
+
+
+Submit = Callable[[JobSpec], None]
+
+
+@pytest.fixture
+def spec(scene: Scene, settings: Settings) -> Iterator[JobSpec]:
+    """The pipeline's job bound to the scene; whatever was submitted as it is cancelled."""
+    found = replace(
+        job_spec(settings),
+        job_name=scene.topic,
+        topic=scene.topic,
+        consumer_group=scene.topic,
+        table=f"{scene.postgres.schema}.events",
+        password_file=str(password_file(settings, "writer")),
+        job_id=secrets.token_hex(16),
+        parallelism=1,
+    )
+    yield found
+    flink = FlinkClient(settings.flink_rest_url)
+    for job in flink.active_jobs(scene.topic):
+        flink.cancel(job.id)
+
+
+@pytest.fixture
+def submit(tmp_path: Path) -> Submit:
+    """Submit a job as the control plane does."""
+
+    def run(job: JobSpec) -> None:
+        job.write(tmp_path / "job.json")
+        command = [sys.executable, "-m", "flink_jobs.main", "--spec", str(tmp_path / "job.json")]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr[-2_000:]
+
+    return run
+
+
+@pytest.fixture
+def restarts(settings: Settings, spec: JobSpec) -> Callable[[], int]:
+    """How often Flink has restarted the job."""
+    flink = FlinkClient(settings.flink_rest_url)
+    return lambda: int(flink.job_metrics(spec.job_id or "", (RESTARTS,)).get(RESTARTS, 0))
+
+
+@pytest.fixture
+def taskmanager(stack: Stack) -> Callable[[], int]:
+    """The process id of the TaskManager."""
+    return lambda: next(state.pid for state in stack.states() if state.name == "flink-taskmanager")
+
+
+def landed(scene: Scene) -> int:
+    """Rows in the table."""
+    ((count,),) = scene.rows("SELECT count(*) FROM events")
+    return int(count)
+
+
+def has_rows(scene: Scene, count: int) -> bool:
+    """The table holds so many."""
+    return landed(scene) == count
+
+
+def end_sessions(scene: Scene, spec: JobSpec) -> int:
+    """Terminate the job's sessions; returns how many there were."""
+    ((count,),) = scene.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", spec.job_name)
+    scene.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", spec.job_name)
+    return int(count)
+
+
+def test_each_type_lands_as_it_is_and_of_one_id_the_last(scene: Scene, spec: JobSpec, submit: Submit) -> None:
+    kept = ["plain", "José 😀", "it's", 'a"b', "a\\b", "NULL", "x" * 50, "\u00a0"]
+    first = [event(f"id-{number}", user_name="old") for number in range(len(kept))]
+    last = [event(f"id-{number}", user_name=text) for number, text in enumerate(kept)]
+    scene.produce(*first, *last)
+    submit(replace(spec, start_offsets={0: 0}, end_offsets={0: 2 * len(kept)}))
+    wait_until(lambda: landed(scene) == len(kept), "the rows", PATIENCE_S)
+    found = scene.rows("SELECT event_id, user_name, kafka_partition, kafka_offset, produced_at FROM events ORDER BY 4")
+    assert [row[:4] for row in found] == [
+        (f"id-{number}", text, 0, len(kept) + number) for number, text in enumerate(kept)
+    ]
+    with RecordReader(scene.kafka.bootstrap_servers, scene.topic) as reader:
+        stamps = {record.offset: record.timestamp_ms for record in reader.read_range(0, 0, 2 * len(kept))}
+    assert [round(row[4].timestamp() * 1000) for row in found] == [stamps[row[3]] for row in found]
+
+
+def test_a_lost_session_costs_no_restart(
+    scene: Scene, spec: JobSpec, submit: Submit, restarts: Callable[[], int]
+) -> None:
+    submit(spec)
+    for number in range(5):
+        scene.produce(event(f"id-{number}"))
+        wait_until(partial(has_rows, scene, number + 1), "the row", PATIENCE_S)
+        assert end_sessions(scene, spec) == 1
+    assert restarts() == 0
+
+
+def test_what_postgres_refuses_restarts_the_job_and_nothing_else(
+    scene: Scene,
+    spec: JobSpec,
+    submit: Submit,
+    restarts: Callable[[], int],
+    taskmanager: Callable[[], int],
+) -> None:
+    submit(spec)
+    scene.produce(event("before"))
+    wait_until(lambda: landed(scene) == 1, "the first row", PATIENCE_S)
+    process = taskmanager()
+    scene.execute("ALTER TABLE events ADD CONSTRAINT refused CHECK (event_id <> 'after')")
+    scene.produce(event("after"), event("and-after"))
+    wait_until(lambda: restarts() >= 2, "a restart", PATIENCE_S)
+    scene.execute("ALTER TABLE events DROP CONSTRAINT refused")
+    wait_until(lambda: landed(scene) == 3, "the other rows", PATIENCE_S)
+    assert taskmanager() == process
