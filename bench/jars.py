@@ -1,4 +1,4 @@
-"""Jars of Kafka Connect with Debezium's sink, and of Kafka's own tools, pinned in `bench/jars.lock`.
+"""Jars of Kafka Connect with Debezium's sink, of Kafka's own tools and of Flink's stock sink: `bench/jars.lock`.
 
 `python -m bench.jars` writes the lock anew.
 """
@@ -12,11 +12,14 @@ from infra.local import jars
 from infra.local.java import link_jars
 from infra.local.paths import StackPaths
 
-__all__ = ["CONNECT", "DEBEZIUM", "link"]
+__all__ = ["CONNECT", "DEBEZIUM", "STOCK_SINK", "link"]
 
 LOCK: Final = Path(__file__).with_name("jars.lock")
 CONNECT: Final = "connect"
 DEBEZIUM: Final = "debezium"
+STOCK_SINK: Final = "stock-sink"
+# Connect takes each folder of its plugin path for a plugin.
+FOLDERS: Final = {DEBEZIUM: "plugins/debezium"}
 WANTED: Final = {
     # Brings Connect's runtime, and the producer's performance test.
     CONNECT: ("org.apache.kafka:kafka-tools:4.3.1",),
@@ -26,6 +29,10 @@ WANTED: Final = {
         "org.hibernate.orm:hibernate-core:7.2.19.Final",
         "org.hibernate.orm:hibernate-agroal:7.2.19.Final",
         "org.antlr:antlr4-runtime:4.13.2",
+    ),
+    STOCK_SINK: (
+        "org.apache.flink:flink-connector-jdbc-core:4.0.0-2.0",
+        "org.apache.flink:flink-connector-jdbc-postgres:4.0.0-2.0",
     ),
 }
 # What writes Connect's log; by themselves, since resolved together they would set other jars' versions.
@@ -51,15 +58,16 @@ LEFT_OUT: Final = (
 )
 
 
-def link(paths: StackPaths) -> None:
-    """Fetch what the lock names, and link it into `lib/connect` and `lib/plugins/debezium`.
+def link(paths: StackPaths, server: str) -> Path:
+    """Fetch what the lock names for CONNECT, DEBEZIUM or STOCK_SINK, and link it into a folder, which is returned.
 
     Raises:
         SetupError: a jar is not to be had.
     """
-    fetched = jars.fetch(paths.maven, jars.read_lock(LOCK))
-    for server, folder in ((CONNECT, paths.lib / CONNECT), (DEBEZIUM, paths.lib / "plugins" / DEBEZIUM)):
-        link_jars(folder, [path for jar, path in fetched.items() if jar.server == server])
+    folder = paths.lib / FOLDERS.get(server, server)
+    wanted = [jar for jar in jars.read_lock(LOCK) if jar.server == server]
+    link_jars(folder, list(jars.fetch(paths.maven, wanted).values()))
+    return folder
 
 
 def main() -> None:
@@ -68,7 +76,8 @@ def main() -> None:
     connect = jars.resolve(CONNECT, WANTED[CONNECT], cache, transitive=True, left_out=("org.slf4j:",))
     logging = jars.resolve(CONNECT, LOGGING, cache, transitive=False)
     debezium = jars.resolve(DEBEZIUM, WANTED[DEBEZIUM], cache, transitive=True, left_out=LEFT_OUT)
-    jars.write_lock(LOCK, [*connect, *logging, *debezium])
+    stock_sink = jars.resolve(STOCK_SINK, WANTED[STOCK_SINK], cache, transitive=False)
+    jars.write_lock(LOCK, [*connect, *logging, *debezium, *stock_sink])
 
 
 if __name__ == "__main__":

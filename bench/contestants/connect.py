@@ -30,11 +30,11 @@ class Worker(Program):
 
     def __init__(self, site: Site) -> None:
         paths, port = site.stack.paths, any_free_port()
-        jars.link(paths)
+        jars.link(paths, jars.CONNECT)
         values = {
             "bootstrap_servers": site.settings.kafka_bootstrap_servers,
             "port": port,
-            "plugins": paths.lib / "plugins",
+            "plugins": jars.link(paths, jars.DEBEZIUM).parent,
             "offsets": paths.run / "connect.offsets",
         }
         properties = paths.conf / "connect.properties"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from string import Template
 
+from bench import jars
 from bench.contestants.contestant import Contestant, Race
 from bench.contestants.ours import settings_of, stream
 from bench.processes import DATA_SERVERS, FLINK_SERVERS, Program
@@ -29,9 +30,10 @@ __all__ = ["FLINK_DEFAULT"]
 def _start(race: Race) -> Iterator[list[Program]]:
     settings = settings_of(race)
     flink = stream(settings).flink
-    shipped = job_spec(settings)
+    connector = jars.link(race.site.stack.paths, jars.STOCK_SINK)
     spec = replace(
-        shipped,
+        job_spec(settings),
+        jars=tuple(str(jar.resolve()) for jar in sorted(connector.iterdir())),
         job_id=secrets.token_hex(16),
         jdbc_user=settings.postgres_owner,
         password_file=str(password_file(settings, "owner")),

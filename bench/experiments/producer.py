@@ -34,7 +34,7 @@ WITHOUT_PRODUCERS: Final = {
 
 def measure(site: Site, events: int, runs: int) -> dict[str, Any]:
     """Plain values: events/s of the generator alone, the producer, and Kafka's test."""
-    jars.link(site.stack.paths)
+    jars.link(site.stack.paths, jars.CONNECT)
     results = []
     for number in range(1, runs + 1):
         for name, act in (("generator", _generate), ("producer", _produce), ("kafka-producer-perf-test", _perf_test)):
