@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .stack/venv/bin/python
 
-.PHONY: run stop status clean distclean test faults check lock setup
+.PHONY: run stop status clean distclean test faults bench check lock setup
 run: setup
 	@$(VENV_PYTHON) -W ignore -m orchestration run
 stop: setup
@@ -27,9 +27,17 @@ test: setup
 faults: setup
 	@$(VENV_PYTHON) -W ignore -m tests.faults $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
+# This pipeline beside its rivals, for hours; ONLY="throughput ours debezium": some; FLAGS="--runs 5 --events 1000000".
+bench: setup
+	@$(VENV_PYTHON) -m uv pip install --quiet --no-deps --require-hashes --python $(VENV_PYTHON) -r bench/requirements.lock
+	@$(VENV_PYTHON) -W ignore -m bench $(if $(ONLY),--only $(ONLY)) $(FLAGS)
+
 # After a change of the dependencies or of a jar's version.
 lock: setup
 	@$(VENV_PYTHON) -m uv lock --quiet
 	@$(VENV_PYTHON) -m uv export --quiet --frozen --all-extras --no-emit-project --no-annotate --no-header -o requirements.lock > /dev/null
+	@$(VENV_PYTHON) -m uv export --quiet --frozen --only-group bench --no-emit-project --no-annotate --no-header -o bench/requirements.lock > /dev/null
+	@$(VENV_PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header bench/requirements-quix.in -o bench/requirements-quix.lock > /dev/null
 	@rm uv.lock
 	@$(VENV_PYTHON) -m infra.local.jars
+	@$(VENV_PYTHON) -m bench.jars

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from infra.local.errors import SetupError
@@ -100,25 +101,42 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _resolve(server: str, cache: Path) -> list[LockedJar]:
+def resolve(
+    server: str, coordinates: Iterable[str], cache: Path, *, transitive: bool, left_out: tuple[str, ...] = ()
+) -> list[LockedJar]:
+    """The jars of these coordinates and, if `transitive`, all that they need, each with its checksum.
+
+    What begins with one of `left_out` is not among them.
+    """
     from jgo.maven import MavenContext
 
     context = MavenContext(repo_cache=cache, timeout=60)
-    wanted = [context.create_dependency(coordinates) for coordinates in WANTED[server]]
-    if server == "flink":  # Flink itself brings what its connectors need
-        resolved = wanted
-    else:
-        inputs, transitive = context.resolver.resolve(wanted)
-        resolved = [*inputs, *(d for d in transitive if d.scope in (None, "compile", "runtime") and not d.optional)]
-    artifacts = [dependency.artifact for dependency in resolved]
-    return [LockedJar(server, f"{a.groupId}:{a.artifactId}:{a.version}", _sha256(a.resolve())) for a in artifacts]
+    resolved = wanted = [context.create_dependency(name) for name in coordinates]
+    if transitive:
+        inputs, needed = context.resolver.resolve(wanted)
+        resolved = [*inputs, *(d for d in needed if d.scope in (None, "compile", "runtime") and not d.optional)]
+    named = {f"{a.groupId}:{a.artifactId}:{a.version}": a for a in (dependency.artifact for dependency in resolved)}
+    return [LockedJar(server, n, _sha256(a.resolve())) for n, a in named.items() if not n.startswith(left_out)]
+
+
+def write_lock(lock: Path, jars: Iterable[LockedJar]) -> None:
+    """Write what `read_lock` reads; a server's jars in order."""
+    ordered = [jar for _, group in groupby(jars, lambda jar: jar.server) for jar in sorted(group, key=_by_name)]
+    lock.write_text("".join(f"{jar.server} {jar.coordinates} {jar.sha256}\n" for jar in ordered))
+
+
+def _by_name(jar: LockedJar) -> str:
+    return jar.coordinates
 
 
 def main() -> None:
     """Resolve `WANTED` and write the lock."""
     cache = Path(".stack/maven")
-    jars = [jar for server in WANTED for jar in sorted(_resolve(server, cache), key=lambda jar: jar.coordinates)]
-    LOCK.write_text("".join(f"{jar.server} {jar.coordinates} {jar.sha256}\n" for jar in jars))
+    # Flink itself brings what its connectors need.
+    jars = [
+        jar for server, names in WANTED.items() for jar in resolve(server, names, cache, transitive=server != "flink")
+    ]
+    write_lock(LOCK, jars)
 
 
 if __name__ == "__main__":

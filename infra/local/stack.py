@@ -27,7 +27,8 @@ class StackSpec:
 
     `roles` maps owner, writer, reader and auditor to role names; `fixed_ports` holds just the ports that a setting
     fixes; `environment` is what the servers are started with. `kafka_listeners` (by name) and `flink_rpc` (by
-    `jobmanager` and `taskmanager`) are for clients that see the server under another address.
+    `jobmanager` and `taskmanager`) are for clients that see the server under another address. `with_dagster` False:
+    the data path alone.
     """
 
     root: Path
@@ -37,6 +38,7 @@ class StackSpec:
     fixed_ports: dict[str, int] = field(default_factory=dict)
     kafka_listeners: dict[str, ports.Listener] = field(default_factory=dict)
     flink_rpc: dict[str, ports.Listener] = field(default_factory=dict)
+    with_dagster: bool = True
 
 
 class Stack:
@@ -125,7 +127,7 @@ class Stack:
             kafka.program(self.paths),
             postgres.program(self.paths, chosen),
             *flink.programs(self.paths),
-            *dagster.programs(self.paths, chosen),
+            *(dagster.programs(self.paths, chosen) if self._spec.with_dagster else ()),
         ]
         self.supervisor.start(programs, self._spec.environment)
         return chosen
@@ -174,7 +176,7 @@ class Stack:
             "postgres": lambda: ready.postgres(self.paths, chosen),
             "kafka": lambda: ready.kafka(chosen),
             "flink": lambda: ready.flink(chosen),
-            "dagster": lambda: ready.dagster(chosen),
+            **({"dagster": lambda: ready.dagster(chosen)} if self._spec.with_dagster else {}),
         }
         started = told_at = time.monotonic()
         starts: dict[str, set[int]] = defaultdict(set)

@@ -10,7 +10,7 @@ import pytest
 
 from infra.local import jars
 from infra.local.errors import SetupError
-from infra.local.jars import LockedJar, fetch, read_lock
+from infra.local.jars import LockedJar, fetch, read_lock, write_lock
 
 CONTENT = b"the real jar"
 JAR = LockedJar("flink", "org.example:thing:1.0", hashlib.sha256(CONTENT).hexdigest())
@@ -60,6 +60,17 @@ def test_comments_and_blank_lines_are_skipped(tmp_path: Path) -> None:
     lock = tmp_path / "jars.lock"
     lock.write_text("# jars\n\nkafka g:a:1 abc  # why\n  \nflink g:b:2 def\n")
     assert read_lock(lock) == [LockedJar("kafka", "g:a:1", "abc"), LockedJar("flink", "g:b:2", "def")]
+
+
+def test_a_lock_is_read_as_it_was_written_each_servers_jars_in_order(tmp_path: Path) -> None:
+    lock = tmp_path / "jars.lock"
+    last, first, other = (
+        LockedJar("kafka", "g:b:1", "1"),
+        LockedJar("kafka", "g:a:1", "2"),
+        LockedJar("flink", "a", "3"),
+    )
+    write_lock(lock, [last, first, other])
+    assert read_lock(lock) == [first, last, other]
 
 
 @pytest.mark.usefixtures("no_network")

@@ -1,0 +1,123 @@
+"""Fills a topic with generated events of one size before a run, and says how many rows they must become."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from bench.own_stack import Site
+from contract.event import Reason
+from orchestration.ledger.validator import Rejection, validate
+from orchestration.resources.topics import TopicSpec
+from producer.record import Kind, Record
+from producer.stream import EventStream, Shares
+
+__all__ = ["Goal", "Load", "delete_topic", "fill", "records"]
+
+DAY_MS: Final = 24 * 3_600_000
+FLUSH_S: Final = 300
+# From here on, a generated event lists who shares the bill, which is a third of its bytes.
+SPLIT: Final = b',"participants":'
+KEPT: Final = re.compile(rb'^\{("event_id":"[^"]*").*?("user_name":"[^"]*","location":"[^"]*")')
+PAD: Final = b',"padding":"'
+LARGEST_BYTES: Final = 64 * 1024
+# docs/guarantees.md, known limits of the stream.
+LAND_IN_PART: Final = (Reason.TRAILING_BYTES, Reason.LONE_SURROGATE, Reason.REPEATED_FIELD)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a topic holds. `size_bytes` None: generated events up to the participants, about 460 bytes.
+
+    `malformed` and `duplicate` are shares of the records, 0 to 1.
+    """
+
+    events: int
+    partitions: int = 4
+    size_bytes: int | None = None
+    malformed: float = 0.0
+    duplicate: float = 0.0
+
+
+class Goal(NamedTuple):
+    """Of `events` records `valid` are valid events, of which `rows` are distinct, which makes so many rows."""
+
+    events: int
+    valid: int
+    rows: int
+
+
+def fill(site: Site, topic: str, load: Load) -> Goal:
+    """Create the topic and send the load."""
+    site.kafka.ensure_topic(TopicSpec(topic, load.partitions, 1, DAY_MS))
+    client = Producer(
+        {
+            "bootstrap.servers": site.settings.kafka_bootstrap_servers,
+            "compression.type": "lz4",
+            "partitioner": "murmur2_random",
+            "linger.ms": 50,
+            "acks": "all",
+        }
+    )
+    kinds: Counter[Kind] = Counter()
+    for record in records(load):
+        kinds[record.kind] += 1
+        while True:
+            try:
+                client.produce(topic, record.value, record.key)
+                break
+            except BufferError:
+                client.poll(0.1)
+    if left := client.flush(FLUSH_S):
+        raise TimeoutError(f"{left} events were not acknowledged within {FLUSH_S} s")
+    rows = kinds[Kind.PLAIN]
+    return Goal(load.events, rows + kinds[Kind.DUPLICATE], rows)
+
+
+def records(load: Load) -> Iterator[Record]:
+    """The load's records; the kept fields of an event do not depend on its size."""
+    shares = Shares(malformed=load.malformed, duplicate=load.duplicate)
+    stream = EventStream(load.events, shares, lambda: time.time_ns() // 1_000_000)
+    for record in itertools.islice(stream, load.events):
+        value = record.value
+        if record.kind is Kind.MALFORMED:
+            yield record if _lands_nowhere(value) else record._replace(value=b"{bad")
+        else:
+            yield record._replace(value=sized(value or b"", load.size_bytes))
+
+
+def _lands_nowhere(value: bytes | None) -> bool:
+    """Whether the job skips the malformed value wholly, and it is not a megabyte, which would measure the network."""
+    if value is None:
+        return True
+    if len(value) > LARGEST_BYTES or value.startswith(b"[{"):
+        return False
+    verdict = validate(value)
+    return isinstance(verdict, Rejection) and verdict.reason not in LAND_IN_PART
+
+
+def sized(value: bytes, size_bytes: int | None) -> bytes:
+    """The event without what follows the kept fields or the merchant, padded to `size_bytes` if that is more."""
+    whole = value.partition(SPLIT)[0]
+    if size_bytes is None:
+        return whole + b"}"
+    kept = KEPT.match(value)
+    if size_bytes < len(whole) + len(PAD) + 2 and kept:
+        whole = b"{" + kept[1] + b"," + kept[2]
+    padding = size_bytes - len(whole) - len(PAD) - 2
+    return whole + PAD + b"x" * max(0, padding) + b'"}'
+
+
+def delete_topic(site: Site, topic: str) -> None:
+    """Delete the topic and its records."""
+    admin = AdminClient({"bootstrap.servers": site.settings.kafka_bootstrap_servers})
+    for future in admin.delete_topics([topic]).values():
+        future.result()

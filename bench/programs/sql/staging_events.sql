@@ -1,0 +1,3 @@
+CREATE TEMPORARY TABLE staging (
+    event_id TEXT, user_name TEXT, location TEXT, kafka_partition INT, kafka_offset BIGINT, produced_at TIMESTAMPTZ
+)

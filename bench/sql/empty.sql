@@ -1,0 +1,1 @@
+TRUNCATE events, plain_events, ledger, dead_letters RESTART IDENTITY CASCADE
