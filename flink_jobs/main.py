@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         spec = JobSpec.read(arguments.spec)
+        if arguments.writer_epoch is not None:
+            spec = replace(spec, writer_epoch=arguments.writer_epoch)
         plan = build(spec, read_password(spec), jar_names(spec), _kept_definition(spec))
         _prepare_client(spec)
     except JobSpecError as error:
@@ -45,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="flink_jobs.main", description="Submit the events job to Flink.")
     parser.add_argument("--spec", type=Path, default=DEFAULT_SPEC, help=f"job spec, JSON (default: {DEFAULT_SPEC})")
+    parser.add_argument("--writer-epoch", type=int, help="number of the writer lease, instead of the spec's")
     parser.add_argument("--explain", action="store_true", help="print the plan and submit nothing")
     return parser.parse_args(argv)
 

@@ -2,6 +2,7 @@
 
 TransientError
 ├── FlinkUnreachable     no answer: the JobManager is down, starting, or too slow
+├── FlinkConflict        somebody else has changed what runs meanwhile
 ├── FlinkTimeout         Flink answers, but what was waited for did not happen in time
 └── SubmitFailed         the submitting program failed for a reason that may pass
 ConfigurationError
@@ -17,6 +18,7 @@ from orchestration.errors import ConfigurationError, TransientError
 
 __all__ = [
     "AmbiguousJob",
+    "FlinkConflict",
     "FlinkNotFound",
     "FlinkRejected",
     "FlinkTimeout",
@@ -29,6 +31,10 @@ __all__ = [
 
 class FlinkUnreachable(TransientError):  # noqa: N818 - named for what it says, as requests does
     """The JobManager's REST endpoint gave no answer."""
+
+
+class FlinkConflict(TransientError):  # noqa: N818
+    """Somebody else has changed it since it was read; nothing was done."""
 
 
 class FlinkTimeout(TransientError):  # noqa: N818

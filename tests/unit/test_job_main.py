@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flink_jobs import main as job_main
-from flink_jobs.builder import build
+from flink_jobs.builder import JobPlan, build
 from tests.unit.test_job_spec import SPEC
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -69,3 +69,20 @@ def test_importing_the_job_imports_no_pyflink() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_command_line_may_name_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    password = tmp_path / "password"
+    password.write_text("p")
+    password.chmod(0o600)
+    replace(SPEC, password_file=str(password), writer_epoch=None).write(tmp_path / "spec.json")
+    plans: list[JobPlan] = []
+
+    def keep(plan: JobPlan, *, explain_only: bool) -> int:  # noqa: ARG001 - the signature of what it stands in for
+        plans.append(plan)
+        return 0
+
+    monkeypatch.setattr(job_main, "_prepare_client", lambda _: None)
+    monkeypatch.setattr(job_main, "_run", keep)
+    assert job_main.main(["--spec", str(tmp_path / "spec.json"), "--writer-epoch", "7"]) == 0
+    assert f"ApplicationName={SPEC.job_name}%237" in plans[0].statements[1]

@@ -1,0 +1,216 @@
+"""A job that the Apache Flink Kubernetes Operator runs: its `FlinkDeployment`, told in the terms of Flink's REST API.
+
+https://nightlies.apache.org/flink/flink-kubernetes-operator-docs-main/docs/custom-resource/job-management/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from orchestration.flink.client import FlinkClient
+from orchestration.flink.errors import FlinkConflict, FlinkNotFound, FlinkRejected, FlinkUnreachable
+from orchestration.flink.kubernetes import CustomResource
+from orchestration.flink.types import ENDED, JobSummary, Json, SavepointStatus
+
+FINGERPRINT: Final = "pi3/fingerprint"
+WRITER_EPOCH: Final = "pi3/writer-epoch"
+JOB_ID: Final = "$internal.pipeline.job-id"
+EPOCH_OPTION: Final = "--writer-epoch"
+# To make a change between two of the operator's own.
+ATTEMPTS: Final = 5
+# What the operator writes for a path when it will resume from the latest checkpoint that the cluster's HA data names.
+LAST_STATE: Final = "KUBERNETES_OPERATOR_LAST_STATE"
+# By which `savepoint_status` knows a stop from a savepoint that the JobManager was asked for.
+SUSPENSION: Final = "suspension"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run to submit: the lease's epoch, and `restore_path` None to go on from where the operator stopped."""
+
+    job_id: str
+    epoch: int
+    fingerprint: str
+    parallelism: int
+    restore_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the resource asks for, and what the operator says of it. `job` is None before the first run.
+
+    `observed`: the status speaks of the resource as it is now, and not of what it was before the last change.
+    """
+
+    name: str
+    resource_version: str
+    generation: int
+    observed: bool
+    suspended: bool
+    epoch: int
+    fingerprint: str | None
+    args: tuple[str, ...]
+    job: JobSummary | None
+    savepoint: str | None
+    error: str | None
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Deployment:
+        """From the resource."""
+        metadata, job, status = raw["metadata"], raw["spec"]["job"], raw.get("status") or {}
+        notes = metadata.get("annotations") or {}
+        wanted = raw["spec"].get("flinkConfiguration", {}).get(JOB_ID)
+        found = _job(metadata["name"], status)
+        savepoint = (status.get("jobStatus") or {}).get("upgradeSavepointPath")
+        observed = metadata["generation"] == status.get("observedGeneration")
+        if job["state"] == "running" and wanted and (found is None or found.id != wanted):
+            found, observed = JobSummary(wanted, metadata["name"], "INITIALIZING", 0, None, 0, 0, 0), False
+        return cls(
+            name=metadata["name"],
+            resource_version=metadata["resourceVersion"],
+            generation=metadata["generation"],
+            observed=observed,
+            suspended=job["state"] == "suspended",
+            epoch=int(notes.get(WRITER_EPOCH, 0)),
+            fingerprint=notes.get(FINGERPRINT),
+            args=tuple(job.get("args", ())),
+            job=found,
+            savepoint=savepoint if savepoint != LAST_STATE else None,
+            error=status.get("error"),
+        )
+
+
+class OperatedClient(FlinkClient):
+    """A `FlinkClient` for a cluster that is one job's own, and gone while the job is suspended.
+
+    What starts and stops the job is a change of the resource, which the operator carries out; the rest is asked of the
+    JobManager. Besides what `FlinkClient` raises: FlinkConflict when somebody else has changed the resource.
+    """
+
+    def __init__(self, resource: CustomResource, rest_url: str, timeout_s: float = 3.0) -> None:
+        super().__init__(rest_url, timeout_s)
+        self.resource = resource
+
+    def deployment(self) -> Deployment:
+        """The resource as it is."""
+        return Deployment.from_json(self.resource.read())
+
+    def submit(self, run: Run) -> str:
+        """Let the operator start the run; returns its job id.
+
+        Raises:
+            FlinkConflict: somebody else has submitted meanwhile, or holds a later lease; nothing was changed.
+            FlinkRejected: a job runs; it has to be stopped first.
+        """
+        seen = self.deployment()
+        if run.epoch <= seen.epoch:
+            raise FlinkConflict(f"{seen.name} was submitted with lease {seen.epoch}, and {run.epoch} is none later")
+        if not seen.suspended and seen.job and not seen.job.ended:
+            raise FlinkRejected(f"{seen.name} runs as {seen.job.id}: stop it before another run is submitted")
+        self._change(seen, _submission(seen, run))
+        return run.job_id
+
+    def jobs(self) -> tuple[JobSummary, ...]:
+        """The one job, or none before its first run."""
+        job = self.deployment().job
+        return (self._with_tasks(job),) if job else ()
+
+    def job(self, job_id: str) -> JobSummary:
+        """One job."""
+        for job in self.jobs():
+            if job.id == job_id:
+                return job
+        raise FlinkNotFound(f"no job {job_id}: {self.resource.path} runs another, or none")
+
+    def job_parameters(self, job_id: str) -> dict[str, str]:
+        """The fingerprint alone, which the resource knows although the JobManager may be away."""
+        self.job(job_id)
+        fingerprint = self.deployment().fingerprint
+        return {"fingerprint": fingerprint} if fingerprint else {}
+
+    def stop_with_savepoint(self, job_id: str, directory: str, *, drain: bool = False) -> str:  # noqa: ARG002
+        """Suspend the job; the operator puts the savepoint where the resource's own configuration says."""
+        if drain:
+            raise FlinkRejected("the operator does not drain a job that it suspends; stop it without")
+        return self._suspend(job_id, "savepoint")
+
+    def cancel(self, job_id: str) -> None:
+        """Suspend the job as it is; the operator remembers its last checkpoint."""
+        self._suspend(job_id, "last-state")
+
+    def savepoint_status(self, job_id: str, request_id: str) -> SavepointStatus:
+        """How far a savepoint or a suspension is."""
+        if request_id != SUSPENSION:
+            return super().savepoint_status(job_id, request_id)
+        now = self.deployment()
+        done = now.observed and (now.job is None or now.job.ended)
+        return SavepointStatus(done, now.savepoint, now.error) if done else SavepointStatus(False, None, None)
+
+    def _suspend(self, job_id: str, how: str) -> str:
+        seen = self.deployment()
+        if seen.job is None or seen.job.id != job_id:
+            raise FlinkNotFound(f"no job {job_id}: {seen.name} runs another, or none")
+        self._change(seen, {"spec": {"job": {"state": "suspended", "upgradeMode": how}}})
+        return SUSPENSION
+
+    def _change(self, seen: Deployment, fields: Json) -> None:
+        """Change what was seen. The operator's own notes make a version too; only another generation is a conflict."""
+        now = seen
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                self.resource.change(now.resource_version, fields)
+            except FlinkConflict:
+                now = self.deployment()
+                if now.generation != seen.generation or not attempts_left:
+                    raise
+            else:
+                return
+
+    def _with_tasks(self, job: JobSummary) -> JobSummary:
+        """The operator does not tell tasks; without an answer of the JobManager none is known to run."""
+        if job.state != "RUNNING":
+            return job
+        try:
+            told = super().job(job.id)
+        except (FlinkUnreachable, FlinkRejected):
+            return job
+        return replace(told, name=job.name)
+
+
+def _submission(seen: Deployment, run: Run) -> dict[str, Any]:
+    args = list(seen.args)
+    if EPOCH_OPTION in args:
+        del args[args.index(EPOCH_OPTION) : args.index(EPOCH_OPTION) + 2]
+    job: dict[str, Any] = {
+        "state": "running",
+        "upgradeMode": "savepoint",
+        "parallelism": run.parallelism,
+        "args": [*args, EPOCH_OPTION, str(run.epoch)],
+    }
+    if run.restore_path not in (None, seen.savepoint):
+        # A nonce that changes lets the operator start from this point instead of its own; epochs never repeat.
+        job |= {"initialSavepointPath": run.restore_path, "savepointRedeployNonce": run.epoch}
+    return {
+        "metadata": {"annotations": {FINGERPRINT: run.fingerprint, WRITER_EPOCH: str(run.epoch)}},
+        "spec": {"flinkConfiguration": {JOB_ID: run.job_id}, "job": job},
+    }
+
+
+def _job(name: str, status: Json) -> JobSummary | None:
+    told = status.get("jobStatus") or {}
+    if not told.get("jobId"):
+        return None
+    started, updated = int(told.get("startTime") or 0), int(told.get("updateTime") or 0)
+    state = _state(told.get("state"), status.get("lifecycleState"))
+    ended_at = updated if state in ENDED else None
+    return JobSummary(told["jobId"], name, state, started, ended_at, max(0, updated - started), 0, 0)
+
+
+def _state(state: str | None, lifecycle: str | None) -> str:
+    """Flink's word for it: the operator has two of its own, and one for a cluster that is gone."""
+    if lifecycle in ("SUSPENDED", "DELETED"):
+        return state if state in ENDED else "CANCELED"
+    if lifecycle == "FAILED":
+        return "FAILED"
+    return "INITIALIZING" if state in (None, "CREATED", "RECONCILING") else state
