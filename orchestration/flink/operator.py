@@ -1,4 +1,4 @@
-"""A job that the Apache Flink Kubernetes Operator runs: its `FlinkDeployment`, told in the terms of Flink's REST API.
+"""A job that the Apache Flink Kubernetes Operator runs, steered and told as by a `FlinkClient`.
 
 https://nightlies.apache.org/flink/flink-kubernetes-operator-docs-main/docs/custom-resource/job-management/
 """
@@ -9,18 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestration.flink.client import FlinkClient
+from orchestration.flink.deployment import FINGERPRINT, JOB_ID, WRITER_EPOCH, Deployment
 from orchestration.flink.errors import FlinkConflict, FlinkNotFound, FlinkRejected, FlinkUnreachable
 from orchestration.flink.kubernetes import CustomResource
-from orchestration.flink.types import ENDED, JobSummary, Json, SavepointStatus
+from orchestration.flink.types import JobSummary, Json, SavepointStatus
 
-FINGERPRINT: Final = "pi3/fingerprint"
-WRITER_EPOCH: Final = "pi3/writer-epoch"
-JOB_ID: Final = "$internal.pipeline.job-id"
 EPOCH_OPTION: Final = "--writer-epoch"
 # To make a change between two of the operator's own.
 ATTEMPTS: Final = 5
-# What the operator writes for a path when it will resume from the latest checkpoint that the cluster's HA data names.
-LAST_STATE: Final = "KUBERNETES_OPERATOR_LAST_STATE"
 # By which `savepoint_status` knows a stop from a savepoint that the JobManager was asked for.
 SUSPENSION: Final = "suspension"
 
@@ -34,51 +30,6 @@ class Run:
     fingerprint: str
     parallelism: int
     restore_path: str | None = None
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """What the resource asks for, and what the operator says of it. `job` is None before the first run.
-
-    `observed`: the status speaks of the resource as it is now, and not of what it was before the last change.
-    """
-
-    name: str
-    resource_version: str
-    generation: int
-    observed: bool
-    suspended: bool
-    epoch: int
-    fingerprint: str | None
-    args: tuple[str, ...]
-    job: JobSummary | None
-    savepoint: str | None
-    error: str | None
-
-    @classmethod
-    def from_json(cls, raw: Json) -> Deployment:
-        """From the resource."""
-        metadata, job, status = raw["metadata"], raw["spec"]["job"], raw.get("status") or {}
-        notes = metadata.get("annotations") or {}
-        wanted = raw["spec"].get("flinkConfiguration", {}).get(JOB_ID)
-        found = _job(metadata["name"], status)
-        savepoint = (status.get("jobStatus") or {}).get("upgradeSavepointPath")
-        observed = metadata["generation"] == status.get("observedGeneration")
-        if job["state"] == "running" and wanted and (found is None or found.id != wanted):
-            found, observed = JobSummary(wanted, metadata["name"], "INITIALIZING", 0, None, 0, 0, 0), False
-        return cls(
-            name=metadata["name"],
-            resource_version=metadata["resourceVersion"],
-            generation=metadata["generation"],
-            observed=observed,
-            suspended=job["state"] == "suspended",
-            epoch=int(notes.get(WRITER_EPOCH, 0)),
-            fingerprint=notes.get(FINGERPRINT),
-            args=tuple(job.get("args", ())),
-            job=found,
-            savepoint=savepoint if savepoint != LAST_STATE else None,
-            error=status.get("error"),
-        )
 
 
 class OperatedClient(FlinkClient):
@@ -195,22 +146,3 @@ def _submission(seen: Deployment, run: Run) -> dict[str, Any]:
         "metadata": {"annotations": {FINGERPRINT: run.fingerprint, WRITER_EPOCH: str(run.epoch)}},
         "spec": {"flinkConfiguration": {JOB_ID: run.job_id}, "job": job},
     }
-
-
-def _job(name: str, status: Json) -> JobSummary | None:
-    told = status.get("jobStatus") or {}
-    if not told.get("jobId"):
-        return None
-    started, updated = int(told.get("startTime") or 0), int(told.get("updateTime") or 0)
-    state = _state(told.get("state"), status.get("lifecycleState"))
-    ended_at = updated if state in ENDED else None
-    return JobSummary(told["jobId"], name, state, started, ended_at, max(0, updated - started), 0, 0)
-
-
-def _state(state: str | None, lifecycle: str | None) -> str:
-    """Flink's word for it: the operator has two of its own, and one for a cluster that is gone."""
-    if lifecycle in ("SUSPENDED", "DELETED"):
-        return state if state in ENDED else "CANCELED"
-    if lifecycle == "FAILED":
-        return "FAILED"
-    return "INITIALIZING" if state in (None, "CREATED", "RECONCILING") else state

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from orchestration.errors import Pi3Error
+from orchestration.flink.deployment import LAST_STATE, Deployment
 from orchestration.flink.errors import FlinkConflict, FlinkNotFound, FlinkRejected, FlinkTimeout, FlinkUnreachable
 from orchestration.flink.identity import Claim
 from orchestration.flink.kubernetes import CustomResource
 from orchestration.flink.lifecycle import Ensured, Lifecycle, Stopped
-from orchestration.flink.operator import LAST_STATE, Deployment, OperatedClient, Run
+from orchestration.flink.operator import OperatedClient, Run
 from tests.fixtures.flink_operator import PATH, SAVEPOINT, Operator
 from tests.fixtures.flink_rest import Reply, RestDouble, serving
 
