@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from flink_jobs.spec import JobSpec
+from infra.local.dagster import INSTANCE
 from orchestration.settings import Settings
 from tests.fixtures.kubernetes import KUBERNETES, OVERLAYS, Manifest, faults, one, rendered, settings_of, values
 
-SECRET_NAMES = {f"pi3-postgres-{role}" for role in ("owner", "writer", "reader", "auditor")} | {"pi3-object-store"}
+SECRET_NAMES = {f"pi3-postgres-{role}" for role in ("owner", "writer", "reader", "auditor")}
+SECRET_NAMES |= {"pi3-object-store", "pi3-dagster-postgres"}
 VALUES = yaml.safe_load((KUBERNETES / "dagster-values.yaml").read_text())
 
 
@@ -95,9 +97,33 @@ def test_postgres_is_what_the_settings_say(manifests: list[Manifest], settings: 
         settings.postgres_writer: "pi3-postgres-writer",
         settings.postgres_reader: "pi3-postgres-reader",
         settings.postgres_auditor: "pi3-postgres-auditor",
+        VALUES["postgresql"]["postgresqlUsername"]: VALUES["global"]["postgresqlSecretName"],
     }
-    assert [f"CREATE ROLE {role} LOGIN" for role in roles] == initdb["postInitApplicationSQL"][:3]
+    assert [f"CREATE ROLE {role} LOGIN" for role in roles if role.startswith("pi3_")] == initdb[
+        "postInitApplicationSQL"
+    ][:3]
     assert f"GRANT {settings.postgres_writer} TO {settings.postgres_owner}" in initdb["postInitApplicationSQL"]
+
+
+def test_dagster_has_a_database_of_its_own(manifests: list[Manifest]) -> None:
+    found, chart = one(manifests, "Database")["spec"], VALUES["postgresql"]
+    assert (found["name"], found["owner"]) == (chart["postgresqlDatabase"], chart["postgresqlUsername"])
+    assert chart["postgresqlHost"] == f"{found['cluster']['name']}-rw"
+    assert found["cluster"]["name"] == one(manifests, "Cluster")["metadata"]["name"]
+
+
+def test_dagster_runs_as_it_does_on_one_machine() -> None:
+    local = INSTANCE["retention"], INSTANCE["concurrency"]
+    sensor = VALUES["retention"]["sensor"]["purgeAfterDays"]
+    assert local[0] == {
+        "schedule": {"purge_after_days": VALUES["retention"]["schedule"]["purgeAfterDays"]},
+        "sensor": {"purge_after_days": {kind: days for kind, days in sensor.items() if days > 0}},
+    }
+    runs, pools = VALUES["concurrency"]["runs"], VALUES["concurrency"]["pools"]
+    assert local[1] == {
+        "runs": {"max_concurrent_runs": runs["maxConcurrentRuns"]},
+        "pools": {"granularity": pools["granularity"], "default_limit": pools["defaultLimit"]},
+    }
 
 
 def test_the_job_is_what_the_settings_say(manifests: list[Manifest], settings: Settings, spec: JobSpec) -> None:
