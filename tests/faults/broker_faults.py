@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined, unused-ignore]
 from orchestration.errors import ConfigurationError
 from tests.faults.fault import Fault, Since
 from tests.faults.process_faults import Down, Hit, Pause
-from tests.faults.site import Site, wait_for
+from tests.faults.site import SQL, Site, wait_for
 
 _TIMEOUT_S: Final = 20.0
 
@@ -138,10 +138,7 @@ class RetentionPassed(Fault):
 
     def complaints(self, site: Site) -> list[str]:
         """Exactly the deleted offsets are gone."""
-        query = """
-            SELECT kafka_partition, range_agg(gone)::text FROM ledger, unnest(gone_offsets) AS gone
-            WHERE topic = %s GROUP BY 1
-        """
+        query = (SQL / "gone.sql").read_text("utf-8")
         found = {int(number): ranges for number, ranges in site.execute(query, site.settings.kafka_topic)}
         wanted = {number: f"{{[{begin},{end})}}" for number, (begin, end) in self._deleted.items()}
         return [] if found == wanted else [f"gone by the ledger: {found}; deleted: {wanted}"]
