@@ -42,13 +42,13 @@ class Letters:
         return sum(self.by_reason.values())
 
 
-def read_letters(postgres: PostgresResource, topic: str) -> Letters:
-    """Read them as they are now.
+def read_letters(postgres: PostgresResource, topic: str, limit: int = SHOWN_LETTERS) -> Letters:
+    """Read them as they are now, of the newest at most `limit`.
 
     Raises:
         TransientError: Postgres is out of reach.
     """
-    parameters: dict[str, Any] = {"topic": topic, "limit": SHOWN_LETTERS, "shown_bytes": SHOWN_BYTES}
+    parameters: dict[str, Any] = {"topic": topic, "limit": limit, "shown_bytes": SHOWN_BYTES}
     with postgres.connect("reader") as connection, connection.cursor() as cursor:
         cursor.execute(statement("dead_letters_by_reason"), parameters)
         by_reason = dict(cursor.fetchall())
@@ -56,6 +56,22 @@ def read_letters(postgres: PostgresResource, topic: str) -> Letters:
         redrives = dict(cursor.fetchall())
         cursor.execute(statement("dead_letters_newest"), parameters)
         return Letters(by_reason, redrives, tuple(map(_shown, cursor.fetchall())))
+
+
+def read_letter(postgres: PostgresResource, topic: str, partition: int, offset: int) -> dict[str, Any] | None:
+    """All that is known of one letter, by column; None if there is no letter of that place.
+
+    Raises:
+        TransientError: Postgres is out of reach.
+    """
+    place = {"topic": topic, "partition": partition, "offset": offset}
+    with postgres.connect("reader") as connection, connection.cursor() as cursor:
+        cursor.execute(statement("dead_letter"), place)
+        row = cursor.fetchone()
+        names = [column.name for column in cursor.description or ()]
+    if row is None:
+        return None
+    return {n: bytes(v) if isinstance(v, memoryview) else v for n, v in zip(names, row, strict=True)}
 
 
 def read_deleted(postgres: PostgresResource, topic: str, window_s: float) -> dict[int, OffsetSet]:
