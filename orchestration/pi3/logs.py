@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -38,7 +39,7 @@ def logs(
         show_line({"server": server, "line": text} if as_json else {"line": text}, as_json)
 
 
-def lines(path: Path, count: int, follow: bool) -> Iterator[str]:
+def lines(path: Path, count: int, follow: bool) -> Generator[str, None, None]:
     """The last lines of a file, then, if it is followed, those that come; its successor's too once it is rotated."""
     with path.open(errors="replace") as log:
         yield from deque(log, maxlen=count)
@@ -55,8 +56,6 @@ def lines(path: Path, count: int, follow: bool) -> Iterator[str]:
 
 
 def _replaced(descriptor: int, path: Path) -> bool:
-    import os
-
     try:
         return os.fstat(descriptor).st_ino != path.stat().st_ino
     except FileNotFoundError:  # between the two steps of a rotation

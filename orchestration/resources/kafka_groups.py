@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,7 @@ from orchestration.resources.kafka import KafkaResource
 
 # What a broker answers to a commit from outside while a group has members.
 _HAS_MEMBERS: Final = ("UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "REBALANCE_IN_PROGRESS", "FENCED_MEMBER_EPOCH")
+_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,14 @@ def list_groups(kafka: KafkaResource) -> list[Group]:
     Raises:
         TransientError: Kafka is out of reach.
     """
+    deadline = time.monotonic() + kafka.timeout_s
     with kafka.translated_errors("list"):
-        listed = kafka.admin().list_consumer_groups(request_timeout=kafka.timeout_s).result()
+        admin = kafka.admin()
+        # A broker that still loads its groups, as after its start, lists those that it has, and says so.
+        while (listed := admin.list_consumer_groups(request_timeout=kafka.timeout_s).result()).errors:
+            if time.monotonic() > deadline:
+                raise listed.errors[0]
+            time.sleep(_POLL_S)
     return sorted((Group(group.group_id, group.state.name) for group in listed.valid), key=lambda group: group.name)
 
 

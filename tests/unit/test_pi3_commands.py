@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -229,7 +230,7 @@ def test_a_followed_log_goes_on_in_its_successor(tmp_path: Path, monkeypatch: py
         path.rename(tmp_path / "kafka.log.1")
         path.write_text("c\n")
 
-    monkeypatch.setattr(logs.time, "sleep", rotate)
+    monkeypatch.setattr(time, "sleep", rotate)
     found = logs.lines(path, 1, follow=True)
     assert [next(found), next(found)] == ["b\n", "c\n"]
     found.close()
