@@ -79,10 +79,17 @@ def _servers(found: servers.Servers) -> list[Row]:
 
 
 def _records(found: servers.Servers) -> list[Row]:
-    from orchestration.cli.counts import read_counts
+    """`uncommitted`: what the job has still to land; `lag`: what the ledger has still to account for."""
+    from orchestration.cli.counts import COLUMNS, read_counts
+    from orchestration.snapshot import lag_by_partition
 
     counts = read_counts(found.settings)
+    lags = {str(number): lag for number, lag in lag_by_partition(found.settings, found.kafka).items()}
     return [
-        {"partition": row.name, **{k: v for k, v in vars(row).items() if k != "name"}}
+        {
+            "partition": row.name,
+            **{column: getattr(row, column) for column in COLUMNS},
+            "uncommitted": lags.get(row.name, sum(lags.values())),
+        }
         for row in (*counts.partitions, counts.total)
     ]

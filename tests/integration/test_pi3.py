@@ -166,6 +166,14 @@ def test_the_doctor_finds_what_is_wrong(scene: Scene, scene_servers: servers.Ser
     assert (found["table events"], found["privileges"]) == ("ERROR", "ERROR")
 
 
+@pytest.mark.usefixtures("scene_servers")
+def test_a_verb_is_a_run_whose_failure_is_one_line() -> None:
+    done = CliRunner().invoke(app, ["job", "replay", "0:5-1"])
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1].startswith("error: replay_range ended as FAILURE: replay_offsets: ")
+    assert "/runs/" in done.output
+
+
 def test_the_pages_of_a_stack(settings: Settings, api: DagsterApi) -> None:
     """As a program of its own, in another folder; nothing else needs what set-up has put into the environment."""
     del api
@@ -180,6 +188,8 @@ def test_the_pages_of_a_stack(settings: Settings, api: DagsterApi) -> None:
     )
     assert "Traceback" not in done.stderr
     page = json.loads(done.stdout)
+    assert "checks" in page
+    assert "job" in page
     assert {row["server"] for row in page["servers"]} >= {"kafka", "postgres", "flink-jobmanager"}
     log = subprocess.run(
         [*known, "logs", "kafka", "-n", "1"], cwd=REPOSITORY, capture_output=True, text=True, check=True

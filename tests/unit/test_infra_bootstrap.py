@@ -175,7 +175,9 @@ def test_set_up_runs_again_in_a_clone_that_was_moved(
 
 def test_the_command_runs_the_project_from_any_folder(clone: Path, tmp_path: Path) -> None:
     (bootstrap.VENV / "bin").mkdir(parents=True)
-    (bootstrap.VENV / "bin" / "python").symlink_to(sys.executable)
+    python = bootstrap.VENV / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     bootstrap.write_command()
     command = [str(clone / "venv" / "bin" / "pi3"), "job", "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
