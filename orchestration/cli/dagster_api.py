@@ -74,7 +74,7 @@ query Materializations($key: AssetKeyInput!, $limit: Int!) {
 LATEST_VERDICT = """
 query LatestVerdict($key: AssetKeyInput!, $check: String!) {
   assetCheckExecutions(assetKey: $key, checkName: $check, limit: 10) {
-    evaluation { checkName success severity description assetKey { path } }
+    evaluation { checkName success severity description timestamp assetKey { path } }
   }
 }"""
 
@@ -87,13 +87,14 @@ query Checks {
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """The result of one asset check."""
+    """The result of one asset check; `at_s` (Unix time) is known of the newest one only."""
 
     asset: str
     name: str
     passed: bool
     severity: str
     description: str
+    at_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -264,6 +265,7 @@ def _verdict(evaluation: dict[str, Any]) -> CheckVerdict:
         evaluation["success"],
         evaluation["severity"],
         evaluation["description"] or "",
+        evaluation.get("timestamp"),
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 from orchestration.ledger.offsets import OffsetSet
 from orchestration.ledger.statements import statement
 from orchestration.resources.postgres import PostgresResource
+from orchestration.text import as_text
+from orchestration.text import printable as escaped
 
 SHOWN_LETTERS: Final = 20
 SHOWN_BYTES: Final = 80
@@ -96,6 +98,5 @@ def printable(value: bytes | None, truncated: bool = False) -> str:
     """Bytes as one line that no terminal or browser takes for anything but text: what is not printable is escaped."""
     if value is None:
         return ""
-    text = value.decode("utf-8", "backslashreplace")
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    shown = escaped(as_text(value))
     return f"{shown}..." if truncated else shown

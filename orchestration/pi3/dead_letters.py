@@ -8,8 +8,9 @@ import typer
 
 from orchestration.errors import ConfigurationError
 from orchestration.pi3 import servers
-from orchestration.pi3.job import STEP_S, Timeout, launch
-from orchestration.pi3.output import AsJson, as_text, note, show
+from orchestration.pi3.job import STEP_S, Timeout, run
+from orchestration.pi3.output import AsJson, note, show
+from orchestration.text import as_text
 
 app = typer.Typer(name="dead-letters", help="Records that are no valid event.", epilog="Example: pi3 dead-letters list")
 
@@ -75,21 +76,20 @@ def redrive(
     """Show which letters would be sent again and why others would not; with --yes launch the job `redrive`."""
     given = {name: value for name, value in locals().items() if name not in ("yes", "timeout_s", "as_json")}
     config = {name: value for name, value in given.items() if value is not None}
-    if yes:
-        launch("redrive", {"ops": {"redrive_letters": {"config": config}}}, timeout_s, as_json)
-    else:
-        show({"redrive": _planned(config)}, as_json)
+    planned = _planned(config)
+    runs = [run("redrive", {"ops": {"redrive_letters": {"config": config}}}, timeout_s)] if yes else []
+    show({"redrive": planned, "runs": runs}, as_json)
+    if not yes:
         note("a dry run: nothing was sent; add --yes to do it")
 
 
 def _planned(config: dict[str, Any]) -> list[dict[str, Any]]:
+    from orchestration.ledger import republish
     from orchestration.ledger.redrive import load_fix
-    from orchestration.ledger.republish import Orders
-    from orchestration.ledger.republish import redrive as run
     from orchestration.ledger_ops import RedriveConfig
 
     asked = RedriveConfig(**config)
-    orders = Orders(
+    orders = republish.Orders(
         selection=asked.selection(),
         fix=load_fix(asked.fix),
         run="",
@@ -99,6 +99,8 @@ def _planned(config: dict[str, Any]) -> list[dict[str, Any]]:
         dry_run=True,
     )
     found = servers.connect()
-    report = run(found.postgres, found.settings.kafka_bootstrap_servers, found.settings.kafka_topic, orders)
+    report = republish.redrive(
+        found.postgres, found.settings.kafka_bootstrap_servers, found.settings.kafka_topic, orders
+    )
     left = [{"what": f"left: {why.value}", "letters": count} for why, count in report.left.most_common()]
     return [{"what": "selected", "letters": report.selected}, {"what": "sent", "letters": report.sendable}, *left]

@@ -95,10 +95,7 @@ def _jars(found: servers.Servers) -> list[Finding]:
 def _topic(found: servers.Servers) -> list[Finding]:
     from orchestration.resources.topics import TopicSpec, topic_drift
 
-    settings, kafka = found.settings, found.kafka
-    spec = TopicSpec(
-        settings.kafka_topic, settings.kafka_partitions, settings.kafka_replication_factor, settings.kafka_retention_ms
-    )
+    kafka, spec = found.kafka, TopicSpec.of(found.settings)
     if not (replicas := kafka.replicas(spec.name)):
         return [Finding(State.ERROR, "topic", f"{spec.name} does not exist", "`pi3 topics create`, or `make run`")]
     lines = topic_drift(spec, replicas, kafka.config(spec.name))

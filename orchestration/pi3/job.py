@@ -94,6 +94,11 @@ def reset(
 
 
 def launch(job: str, run_config: Mapping[str, Any], timeout_s: float, as_json: bool) -> None:
+    """Launch a Dagster job, and show how it ended; errors as in `run`."""
+    show({"runs": [run(job, run_config, timeout_s)]}, as_json)
+
+
+def run(job: str, run_config: Mapping[str, Any], timeout_s: float) -> Row:
     """Launch a Dagster job and follow it to its end.
 
     Raises:
@@ -109,7 +114,7 @@ def launch(job: str, run_config: Mapping[str, Any], timeout_s: float, as_json: b
 
     dagster = servers.connect().dagster
     result = dagster.run(job, tell, timeout_s, run_config)
-    show({"runs": [{"job": job, "state": result.status, "run": dagster.run_url(result.run_id)}]}, as_json)
+    return {"job": job, "state": result.status, "run": dagster.run_url(result.run_id)}
 
 
 def parse_ranges(texts: Sequence[str]) -> dict[str, list[int]]:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestration.text import printable
+
 Row = Mapping[str, Any]
 # By title; a part without rows is left out of the tables, and is an empty list in JSON.
 Parts = Mapping[str, Sequence[Row]]
@@ -22,6 +24,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 
 # Of what is no terminal: a line of a file must not break.
 UNBROKEN: Final = 10_000
+# Columns whose numbers are names and places, to be copied, and not amounts.
+PLACES: Final = {"partition", "offset", "begin", "end", "committed", "from", "to", "pid"}
 STYLES: Final = {"ok": "green", "passed": "green", "RUNNING": "green", "WARN": "yellow", "ERROR": "bold red"}
 
 
@@ -54,33 +58,23 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def printable(text: str) -> str:
-    """Text as one line that no terminal takes for anything else: what is not printable is escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def as_text(value: bytes | None) -> str | None:
-    """Bytes as text: what is no UTF-8 is escaped with a backslash."""
-    return None if value is None else value.decode("utf-8", "backslashreplace")
-
-
 def _table(title: str, rows: Sequence[Row]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
     for name in rows[0]:
         numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
     return table
 
 
-def _cell(value: object) -> Text:
+def _cell(name: str, value: object) -> Text:
     if value is None:
         return Text("-")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, int | float):
-        return Text(f"{value:,}")
+        return Text(f"{value}" if name in PLACES else f"{value:,}")
     words = printable(str(_plain(value) if isinstance(value, datetime | Enum) else value))
     return Text(words, style=STYLES.get(words, ""))
 

@@ -11,7 +11,8 @@ import typer
 
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.pi3 import servers
-from orchestration.pi3.output import AsJson, as_text, show, show_line
+from orchestration.pi3.output import AsJson, show, show_line
+from orchestration.text import as_text
 
 if TYPE_CHECKING:
     from orchestration.ledger.reader import RawRecord
@@ -45,10 +46,10 @@ def consume(
             "partition": record.partition,
             "offset": record.offset,
             "timestamp_ms": record.timestamp_ms,
-            "key": as_text(record.key),
-            "value": as_text(record.value),
+            "key": _text(record.key),
+            "value": _text(record.value),
         }
-        headers = {"headers": [[name, as_text(value)] for name, value in record.headers]} if as_json else {}
+        headers = {"headers": [[name, _text(value)] for name, value in record.headers]} if as_json else {}
         show_line(row | headers, as_json)
 
 
@@ -92,7 +93,7 @@ def produce(
     settings = servers.connect().settings
     brokers = settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers
     key, partition, offset = send(brokers, topic or settings.kafka_topic, message)
-    row = {"partition": partition, "offset": offset, "key": as_text(key), "becomes": becomes(message)}
+    row = {"partition": partition, "offset": offset, "key": _text(key), "becomes": becomes(message)}
     show({"produced": [row]}, as_json)
 
 
@@ -133,3 +134,7 @@ def becomes(message: bytes) -> str:
 
     verdict = validate(message)
     return "event" if isinstance(verdict, EventRow) else f"dead letter: {verdict.reason.value}, {verdict.detail}"
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else as_text(value)

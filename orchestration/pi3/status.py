@@ -49,11 +49,13 @@ def is_well(parts: dict[str, Sequence[Row]]) -> bool:
 
 
 def check_rows(found: servers.Servers) -> list[Row]:
-    """The newest verdict of each check that has one."""
+    """The newest verdict of each check that has one; it may be older than what it judged."""
+    now_s = time.time()
     newest = (found.dagster.latest_verdict(asset, name) for asset, name in found.dagster.checks())
     return [
         {
             "verdict": "passed" if verdict.passed else verdict.severity,
+            "age_s": None if verdict.at_s is None else round(now_s - verdict.at_s),
             "check": f"{verdict.asset}.{verdict.name}",
             "why": verdict.description,
         }

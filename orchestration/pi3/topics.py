@@ -64,13 +64,14 @@ def create_topic(
     from orchestration.resources.topics import TopicSpec
 
     found = servers.connect()
-    settings = found.settings
-    spec = TopicSpec(
-        topic or settings.kafka_topic,
-        partitions or settings.kafka_partitions,
-        replication_factor or settings.kafka_replication_factor,
-        settings.kafka_retention_ms if retention_ms is None else retention_ms,
-    )
+    asked = {
+        "name": topic,
+        "partitions": partitions,
+        "replication_factor": replication_factor,
+        "retention_ms": retention_ms,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    spec = TopicSpec(**{**vars(TopicSpec.of(found.settings)), **given})
     report = found.kafka.ensure_topic(spec)
     row = {"topic": spec.name, "created": report.created, "partitions": report.partitions}
     show({"topic": [{**row, "retention_ms": report.retention_ms, "cleanup_policy": report.cleanup_policy}]}, as_json)

@@ -12,9 +12,10 @@ import pytest
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.pi3 import doctor, findings
 from orchestration.pi3.findings import GIB, PRIVILEGES, Finding, State
-from orchestration.pi3.output import as_text, show, show_line
+from orchestration.pi3.output import show, show_line
 from orchestration.pi3.records import becomes, wanted
 from orchestration.resources.topics import OffsetRange
+from orchestration.text import as_text
 
 SPANS = {0: OffsetRange(5, 20), 1: OffsetRange(0, 0)}
 
@@ -104,21 +105,29 @@ def test_what_a_message_becomes(message: bytes, words: str) -> None:
     assert becomes(message).startswith(words)
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, None), (b"", ""), ("é".encode(), "é"), (b"\xff\x00", "\\xff\x00")])
-def test_bytes_as_text(value: bytes | None, text: str | None) -> None:
+@pytest.mark.parametrize(("value", "text"), [(b"", ""), ("é".encode(), "é"), (b"\xff\x00", "\\xff\x00")])
+def test_bytes_as_text(value: bytes, text: str) -> None:
     assert as_text(value) == text
 
 
 def test_tables_and_json_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     at = datetime(2026, 3, 1, tzinfo=timezone.utc)
     rows: list[dict[str, Any]] = [
-        {"name": "[red]é\x1b[31m", "records": 1234567, "state": State.OK, "at": at, "yes": True, "none": None}
+        {
+            "name": "[red]é\x1b[31m",
+            "records": 1234567,
+            "offset": 1234,
+            "state": State.OK,
+            "at": at,
+            "yes": True,
+            "none": None,
+        }
     ]
     show({"things": rows, "nothing": []}, as_json=False)
     title, head, row = capsys.readouterr().out.splitlines()
     assert title.strip() == "things"
     assert head.split() == list(rows[0])
-    assert row.split() == ["[red]é\\x1b[31m", "1,234,567", "ok", "2026-03-01T00:00:00+00:00", "yes", "-"]
+    assert row.split() == ["[red]é\\x1b[31m", "1,234,567", "1234", "ok", "2026-03-01T00:00:00+00:00", "yes", "-"]
     show({"things": rows, "nothing": []}, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["nothing"] == []
