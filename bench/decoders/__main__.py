@@ -157,7 +157,7 @@ def _measure_cases(bench: _Bench, arguments: argparse.Namespace) -> None:
     send(bench.kafka.bootstrap_servers, bench.topic, PARTITIONS, iter([case.value for case in CASES]))
     for variant in arguments.variants:
         execute(bench.postgres, "TRUNCATE events")
-        outcome = bench.run(variant, "jdbc")
+        outcome = bench.run(variant, "postgres")
         with bench.postgres.connect("reader") as connection, connection.cursor() as cursor:
             cursor.execute("SELECT kafka_offset * %s + kafka_partition, event_id, user_name, location FROM events", [4])
             landed = {(number, EventRow(*row)) for number, *row in cursor.fetchall()}
@@ -172,7 +172,7 @@ def _measure_cases(bench: _Bench, arguments: argparse.Namespace) -> None:
 def _measure_rates(bench: _Bench, arguments: argparse.Namespace) -> None:
     """Records a second, and CPU per record, of each variant in turns."""
     send(bench.kafka.bootstrap_servers, bench.topic, PARTITIONS, events(arguments.events))
-    for sink in ("blackhole", "jdbc"):
+    for sink in ("blackhole", "postgres"):
         for number in range(arguments.rounds):
             for variant in arguments.variants:
                 execute(bench.postgres, "TRUNCATE events")

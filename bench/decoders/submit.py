@@ -21,7 +21,7 @@ SHIPPED = ("contract", "orchestration/ledger", "bench/decoders")
 
 
 def main(spec_file: str, name: str, sink: str, jar: str) -> None:
-    """`sink` is jdbc or blackhole; `jar` holds the format of our own."""
+    """`sink` is postgres or blackhole; `jar` holds the format of our own."""
     spec = JobSpec.read(Path(spec_file))
     variant = VARIANTS[name]
     plan = build(spec, read_password(spec), jar_names(spec))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined, unused-ignore]
@@ -17,13 +18,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined, unused-ignore]
 from orchestration.errors import ConfigurationError
 from tests.faults.fault import Fault, Since
 from tests.faults.process_faults import Down, Hit, Pause
-from tests.faults.site import Site, wait_for
+from tests.faults.site import SQL, Site, wait_for
 
 _TIMEOUT_S: Final = 20.0
 
 
-def _admin(site: Site) -> AdminClient:
-    return AdminClient({"bootstrap.servers": site.settings.kafka_bootstrap_servers, "log_level": 0})
+def _administer(site: Site, change: Callable[[AdminClient], dict[Any, Any]]) -> None:
+    """Make a change and wait for it; a client that nobody holds any more takes its futures along."""
+    admin = AdminClient({"bootstrap.servers": site.settings.kafka_bootstrap_servers, "log_level": 0})
+    for done in change(admin).values():
+        done.result(_TIMEOUT_S)
 
 
 class TopicLimitLowered(Fault):
@@ -48,7 +52,7 @@ class TopicLimitLowered(Fault):
     def _set(self, site: Site, operation: AlterConfigOpType) -> None:
         entry = ConfigEntry("max.message.bytes", "1024", incremental_operation=operation)
         topic = ConfigResource("topic", site.settings.kafka_topic, incremental_configs=[entry])
-        _admin(site).incremental_alter_configs([topic])[topic].result(_TIMEOUT_S)
+        _administer(site, lambda admin: admin.incremental_alter_configs([topic]))
 
 
 class TopicDeleted(Fault):
@@ -71,7 +75,7 @@ class TopicDeleted(Fault):
     def inject(self, site: Site) -> None:
         """Delete it."""
         topic = site.settings.kafka_topic
-        _admin(site).delete_topics([topic])[topic].result(_TIMEOUT_S)
+        _administer(site, lambda admin: admin.delete_topics([topic]))
 
     def bit(self, site: Site) -> bool:
         """The broker does not know it any more."""
@@ -121,8 +125,7 @@ class RetentionPassed(Fault):
         committed, spans = site.kafka.committed(group, topic), site.kafka.offsets(topic)
         self._deleted = {n: (committed[n], (committed[n] + span.end) // 2) for n, span in spans.items()}
         places = [TopicPartition(topic, number, until) for number, (_, until) in self._deleted.items()]
-        for deletion in _admin(site).delete_records(places).values():
-            deletion.result(_TIMEOUT_S)
+        _administer(site, lambda admin: admin.delete_records(places))
 
     def bit(self, site: Site) -> bool:
         """The log begins above the job's position."""
@@ -135,10 +138,7 @@ class RetentionPassed(Fault):
 
     def complaints(self, site: Site) -> list[str]:
         """Exactly the deleted offsets are gone."""
-        query = """
-            SELECT kafka_partition, range_agg(gone)::text FROM ledger, unnest(gone_offsets) AS gone
-            WHERE topic = %s GROUP BY 1
-        """
+        query = (SQL / "gone.sql").read_text("utf-8")
         found = {int(number): ranges for number, ranges in site.execute(query, site.settings.kafka_topic)}
         wanted = {number: f"{{[{begin},{end})}}" for number, (begin, end) in self._deleted.items()}
         return [] if found == wanted else [f"gone by the ledger: {found}; deleted: {wanted}"]
@@ -159,7 +159,7 @@ class PartitionsAdded(Fault):
         """Add them, and let another producer begin."""
         topic = site.settings.kafka_topic
         self._before = len(site.kafka.offsets(topic))
-        _admin(site).create_partitions([NewPartitions(topic, self._before + 2)])[topic].result(_TIMEOUT_S)
+        _administer(site, lambda admin: admin.create_partitions([NewPartitions(topic, self._before + 2)]))
         wait_for(lambda: len(site.kafka.offsets(topic)) == self._before + 2, _TIMEOUT_S)
         site.end_load()
         site.load.start()

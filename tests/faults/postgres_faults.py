@@ -40,9 +40,9 @@ class SessionsTerminated(Fault):
 
     def _go_on(self, site: Site) -> None:
         names = [getattr(site.settings, f"postgres_{role}") for role in ("owner", "writer", "reader", "auditor")]
-        query = "SELECT usename FROM pg_stat_activity WHERE usename = ANY(%s) AND pg_terminate_backend(pid)"
+        query = "SELECT usename, pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY(%s)"
         while not self._over.wait(2.0):
-            self.terminated += site.execute(query, names).count((site.settings.postgres_writer,))
+            self.terminated += site.execute(query, names).count((site.settings.postgres_writer, True))
 
     def bit(self, site: Site) -> bool:
         """Sessions of the job's were ended. That it opens others without a restart is what its sink is for."""

@@ -84,6 +84,17 @@ def has_rows(scene: Scene, count: int) -> bool:
     return landed(scene) == count
 
 
+def is_another(scene: Scene, spec: JobSpec, waiting: set[int]) -> bool:
+    """A second session of the job has been seen to wait for a lock; never are there two at once."""
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+    with scene.postgres.connect("owner") as connection, connection, connection.cursor() as cursor:
+        cursor.execute(query, (spec.job_name,))  # what the writer waits for only its own kind may see
+        found = {pid for (pid,) in cursor.fetchall()}
+    assert len(found) <= 1
+    waiting |= found
+    return len(waiting) > 1
+
+
 def end_sessions(scene: Scene, spec: JobSpec) -> int:
     """Terminate the job's sessions; returns how many there were."""
     ((count,),) = scene.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", spec.job_name)
@@ -135,3 +146,19 @@ def test_what_postgres_refuses_restarts_the_job_and_nothing_else(
     scene.execute("ALTER TABLE events DROP CONSTRAINT refused")
     wait_until(lambda: landed(scene) == 3, "the other rows", PATIENCE_S)
     assert taskmanager() == process
+
+
+def test_what_was_given_up_cannot_land_after_what_is_repeated(
+    scene: Scene, spec: JobSpec, submit: Submit, restarts: Callable[[], int]
+) -> None:
+    """The table is locked for longer than the driver waits: one session a time stands in the lock's queue."""
+    submit(replace(spec, jdbc_url=f"{spec.jdbc_url}?socketTimeout=1"))
+    scene.produce(event("before"))
+    wait_until(lambda: landed(scene) == 1, "the first row", PATIENCE_S)
+    waiting: set[int] = set()
+    with scene.postgres.connect("owner") as connection, connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        scene.produce(event("after"))
+        wait_until(partial(is_another, scene, spec, waiting), "a second try", PATIENCE_S)
+    wait_until(lambda: landed(scene) == 2, "the second row", PATIENCE_S)
+    assert restarts() == 0

@@ -1,7 +1,7 @@
 -- In brackets, since the JSON functions do not look at what follows a value: what follows the object then breaks the
 -- array, or is its second element. JSON_VALUE of anything that is no JSON is NULL, which no pattern matches.
 INSERT INTO sink_events
-SELECT event_id, user_name, location, kafka_partition, kafka_offset, CONCAT(CAST(produced_at AS STRING), '+00')
+SELECT event_id, user_name, location, kafka_partition, kafka_offset, produced_at
 FROM (
     SELECT
         JSON_VALUE(CONCAT('[', body, ']'), '$[0].event_id') AS event_id,

@@ -29,6 +29,14 @@ ALTER ROLE :"writer" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'writer
 ALTER ROLE :"reader" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'reader_password';
 ALTER ROLE :"auditor" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'auditor_password';
 
+-- A session whose client is gone ends within seconds, also while it waits for a lock: else it could commit rows after a
+-- later session has written newer ones of the same ids.
+ALTER ROLE :"writer" SET client_connection_check_interval = '5s';
+ALTER ROLE :"writer" SET tcp_keepalives_idle = 10;
+ALTER ROLE :"writer" SET tcp_keepalives_interval = 5;
+ALTER ROLE :"writer" SET tcp_keepalives_count = 2;
+ALTER ROLE :"writer" SET tcp_user_timeout = '20s';
+
 -- The owner may end the writer's sessions: those of a run that has lost its lease and hangs.
 GRANT :"writer" TO :"owner";
 

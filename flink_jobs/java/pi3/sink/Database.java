@@ -2,14 +2,20 @@ package pi3.sink;
 
 import java.io.Serializable;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Properties;
 import org.postgresql.Driver;
+import org.postgresql.PGConnection;
 
 /** Where to connect and as whom. A record would print the password. */
 final class Database implements Serializable {
 
     private static final long serialVersionUID = 1L;
+
+    private static final String END = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = ?"
+            + " AND usename = current_user AND application_name = current_setting('application_name')";
 
     private final String url;
     private final String user;
@@ -32,5 +38,25 @@ final class Database implements Serializable {
             throw new SQLException("not a PostgreSQL address: " + url);
         }
         return connection;
+    }
+
+    /** The number by which the server knows the session. */
+    static int session(Connection connection) throws SQLException {
+        return connection.unwrap(PGConnection.class).getBackendPID();
+    }
+
+    /**
+     * End a session that was given up, by another one. The server may not know that its client is gone, and what it
+     * still does would be committed after what is repeated.
+     */
+    static void end(int session, Connection connection) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(END)) {
+            statement.setInt(1, session);
+            try (ResultSet ended = statement.executeQuery()) {
+                if (ended.next() && !ended.getBoolean(1)) {
+                    throw new SQLException("session " + session + " was given up and does not end", "08006");
+                }
+            }
+        }
     }
 }

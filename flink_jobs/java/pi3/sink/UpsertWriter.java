@@ -30,6 +30,7 @@ final class UpsertWriter implements SinkWriter<RowData> {
     private final Counter sent;
     private final Map<Object, RowData> rows = new LinkedHashMap<>();
     private Connection connection;
+    private int session;
     private boolean timed;
 
     UpsertWriter(UpsertSink sink, WriterInitContext context) {
@@ -82,6 +83,10 @@ final class UpsertWriter implements SinkWriter<RowData> {
     private void upsert() throws SQLException, IOException {
         if (connection == null) {
             connection = sink.database().connect();
+            if (session != 0) {
+                Database.end(session, connection);
+            }
+            session = Database.session(connection);
         }
         sink.statement().execute(connection, rows.values());
     }
