@@ -8,8 +8,8 @@ import typer
 
 from orchestration.errors import ConfigurationError
 from orchestration.pi3 import servers
-from orchestration.pi3.job import STEP_S, Timeout, run
 from orchestration.pi3.output import AsJson, note, show
+from orchestration.pi3.runs import STEP_S, Timeout, run
 from orchestration.text import as_text
 
 app = typer.Typer(name="dead-letters", help="Records that are no valid event.", epilog="Example: pi3 dead-letters list")

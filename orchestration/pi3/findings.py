@@ -61,7 +61,7 @@ def python(version: tuple[int, int], supported: Sequence[tuple[int, int]]) -> Fi
     if version in supported:
         return Finding(State.OK, "python", name)
     names = ", ".join(".".join(map(str, known)) for known in supported)
-    return Finding(State.ERROR, "python", name, f"install one of {names}, then `make distclean setup`")
+    return Finding(State.ERROR, "python", name, f"install one of {names}, remove .stack/venv, then `make setup`")
 
 
 def disk(free_bytes: int, needed_bytes: int) -> Finding:

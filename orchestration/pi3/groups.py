@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestration.errors import ConfigurationError
 from orchestration.pi3 import servers
 from orchestration.pi3.output import AsJson, note, show
-
-if TYPE_CHECKING:
-    from orchestration.lifecycle.reset import Moves
 
 app = typer.Typer(name="groups", help="Consumer groups and their offsets.", epilog="Example: pi3 groups list")
 
@@ -55,7 +52,7 @@ def reset(
     as_json: AsJson = False,
 ) -> None:
     """Show from where to where a group would go, and with --yes move it. Of the stream use `pi3 job reset`."""
-    from orchestration.lifecycle.reset import read_moves, targets
+    from orchestration.lifecycle.reset import read_moves, rows, targets
     from orchestration.resources.kafka_groups import commit
 
     found = servers.connect()
@@ -65,22 +62,8 @@ def reset(
     planned = read_moves(found.kafka, group, name, to)
     if yes:
         commit(found.kafka, group, name, targets(planned))
-    show({"partitions": move_rows(planned)}, as_json)
+    show({"partitions": rows(planned)}, as_json)
     note("done" if yes else "a dry run: nothing was changed; add --yes to do it")
-
-
-def move_rows(planned: Moves) -> list[dict[str, int]]:
-    """A row for each partition of what a reset does."""
-    return [
-        {
-            "partition": number,
-            "from": move.origin,
-            "to": move.target,
-            "read_again": move.again,
-            "skipped": move.skipped.end - move.skipped.begin,
-        }
-        for number, move in planned.items()
-    ]
 
 
 def _require_stopped(found: servers.Servers) -> None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import typer
 
 from orchestration.errors import ConfigurationError
 from orchestration.pi3 import servers
-from orchestration.pi3.groups import To, move_rows
+from orchestration.pi3.groups import To
 from orchestration.pi3.output import AsJson, Row, note, show
+from orchestration.pi3.runs import STEP_S, Timeout, launch
 
 app = typer.Typer(
     name="job", help="The Flink job: state, stop, start, savepoint, replay, reset.", epilog="Example: pi3 job status"
 )
 
-Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to follow the run; it goes on by itself.")]
 RANGE: Final = re.compile(r"(\d+):(\d+)-(\d+)")
-STEP_S: Final = 300.0
 REPLAY_S: Final = 6 * 3600.0
 
 
@@ -85,36 +84,14 @@ def reset(
         config = {"to": to, "confirm": confirm, "dry_run": False}
         launch("reset_stream", {"ops": {"reset_offsets": {"config": config}}}, timeout_s, as_json)
         return
+    from orchestration.lifecycle.reset import rows
+
     found = servers.connect()
-    show({"partitions": move_rows(found.stream.moves(to))}, as_json)
+    show({"partitions": rows(found.stream.moves(to))}, as_json)
     note(
         f"a dry run: nothing was changed. Skipped records are LOST until a replay lands them; to do it, add "
         f"--confirm {found.settings.kafka_topic}"
     )
-
-
-def launch(job: str, run_config: Mapping[str, Any], timeout_s: float, as_json: bool) -> None:
-    """Launch a Dagster job, and show how it ended; errors as in `run`."""
-    show({"runs": [run(job, run_config, timeout_s)]}, as_json)
-
-
-def run(job: str, run_config: Mapping[str, Any], timeout_s: float) -> Row:
-    """Launch a Dagster job and follow it to its end.
-
-    Raises:
-        RunFailedError: it failed; the message says why.
-        ConfigurationError: Dagster refuses the job's configuration.
-        TransientError: Dagster is out of reach, or the run has not ended in time; then it goes on.
-    """
-    from orchestration.cli.commands import STEP_WORDS
-
-    def tell(step: str, state: str) -> None:
-        if state in STEP_WORDS:
-            note(f"[{time.strftime('%H:%M:%S')}] {step} {STEP_WORDS[state]}")
-
-    dagster = servers.connect().dagster
-    result = dagster.run(job, tell, timeout_s, run_config)
-    return {"job": job, "state": result.status, "run": dagster.run_url(result.run_id)}
 
 
 def parse_ranges(texts: Sequence[str]) -> dict[str, list[int]]:
