@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,18 @@ LOG = STACK / "set-up.log"
 SUPPORTED = ((3, 10), (3, 11), (3, 12))
 NEEDED_BYTES = 4 * 1024**3
 PROGRESS_INTERVAL_S = 5.0
+# A script of the shell and of Python at once, as pip's are: the path of an interpreter may have spaces.
+COMMAND = """\
+#!/bin/sh
+'''exec' {python} -W ignore "$0" "$@"
+' '''
+import sys
+
+sys.path[0] = {repository!r}
+from orchestration.pi3.app import main
+
+main()
+"""
 
 
 def main() -> None:
@@ -39,6 +52,7 @@ def main() -> None:
     started = time.monotonic()
     make_venv()
     install()
+    write_command()
     STAMP.write_text(wanted)
     say(f"environment ready after {time.monotonic() - started:.0f} s")
 
@@ -104,6 +118,14 @@ def install() -> None:
         say("uv did not succeed; trying again with pip, which takes a minute longer")
         run([*pip, "-r", str(LOCK)], advice)
     shutil.rmtree(STACK / "cache" / "uv", ignore_errors=True)
+
+
+def write_command() -> None:
+    """The operator's command `pi3`: the project is no package, so nothing else installs it."""
+    command = VENV / "bin" / "pi3"
+    python = shlex.quote(str(VENV / "bin" / "python"))
+    command.write_text(COMMAND.format(python=python, repository=str(REPOSITORY)))
+    command.chmod(0o755)
 
 
 def requirement(name: str) -> str:

@@ -29,15 +29,7 @@ class ProducersConfig(dg.Config):
 @dg.op(out=NOTHING, retry_policy=RETRY, description="Create the topic if it is absent, verify it, report drift.")
 def provision_topic(context: dg.OpExecutionContext, kafka: KafkaResource) -> dg.Output[None]:
     """Metadata: partitions, retention and each difference from the settings."""
-    settings = load_settings()
-    report = kafka.ensure_topic(
-        TopicSpec(
-            settings.kafka_topic,
-            settings.kafka_partitions,
-            settings.kafka_replication_factor,
-            settings.kafka_retention_ms,
-        )
-    )
+    report = kafka.ensure_topic(TopicSpec.of(load_settings()))
     for line in report.drift:
         context.log.warning(line)
     return dg.Output(

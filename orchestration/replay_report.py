@@ -8,7 +8,7 @@ import dagster as dg
 
 from orchestration.lifecycle.replay import Outcome
 from orchestration.lifecycle.replay_ranges import Scope, count, to_json, words
-from orchestration.lifecycle.reset import Moves, skipped
+from orchestration.lifecycle.reset import Moves, rows, skipped
 
 Metadata = dict[str, Any]
 
@@ -48,23 +48,12 @@ def replay_metadata(done: Outcome, ui_url: str) -> Metadata:
 
 def reset_metadata(to: str, planned: Moves) -> Metadata:
     """From where to where, by partition; `skipped_ranges` is what `replay_range` takes."""
-    rows = [
-        dg.TableRecord(
-            {
-                "partition": number,
-                "from": move.origin,
-                "to": move.target,
-                "read_again": move.again,
-                "skipped": move.skipped.end - move.skipped.begin,
-            }
-        )
-        for number, move in planned.items()
-    ]
+    moved = [dg.TableRecord(row) for row in rows(planned)]
     left_out = skipped(planned)
     return {
         "to": to,
         "read_again": sum(move.again for move in planned.values()),
         "skipped": count(left_out),
         "skipped_ranges": dg.MetadataValue.json(to_json(left_out)),
-        **({"partitions": dg.MetadataValue.table(rows)} if rows else {}),
+        **({"partitions": dg.MetadataValue.table(moved)} if moved else {}),
     }

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from orchestration.cli import preflight
-from orchestration.cli.counts import Counts, read_counts, remaining
+from orchestration.cli.counts import COLUMNS, Counts, read_counts, remaining
 from orchestration.cli.dagster_api import CheckVerdict, DagsterApi
 from orchestration.cli.local import local_stack
 from orchestration.defs.resources import resources
@@ -126,10 +126,9 @@ def _wait_until_caught_up(settings: Settings) -> None:
 
 
 def _print_counts(counts: Counts) -> None:
-    columns = ("produced", "landed", "superseded", "rejected", "lost", "lag")
-    print(f"\n{'partition':>9}" + "".join(f" {column:>11}" for column in columns))
+    print(f"\n{'partition':>9}" + "".join(f" {column:>11}" for column in COLUMNS))
     for row in [*counts.partitions, counts.total]:
-        print(f"{row.name:>9}" + "".join(f" {getattr(row, column):11,}" for column in columns))
+        print(f"{row.name:>9}" + "".join(f" {getattr(row, column):11,}" for column in COLUMNS))
 
 
 def _print_health(settings: Settings) -> None:

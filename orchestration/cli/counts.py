@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from orchestration.defs.resources import resources
 from orchestration.ledger.accounting import Fate, PartitionTotals
 from orchestration.ledger.standing import read_standing
 from orchestration.resources.topics import OffsetRange
 from orchestration.settings import Settings
+
+COLUMNS: Final = ("produced", "landed", "superseded", "rejected", "lost", "lag")
 
 
 @dataclass(frozen=True)

@@ -74,20 +74,27 @@ query Materializations($key: AssetKeyInput!, $limit: Int!) {
 LATEST_VERDICT = """
 query LatestVerdict($key: AssetKeyInput!, $check: String!) {
   assetCheckExecutions(assetKey: $key, checkName: $check, limit: 10) {
-    evaluation { checkName success severity description assetKey { path } }
+    evaluation { checkName success severity description timestamp assetKey { path } }
   }
+}"""
+
+
+CHECKS = """
+query Checks {
+  assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks { name } } } }
 }"""
 
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """The result of one asset check."""
+    """The result of one asset check; `at_s` (Unix time) is known of the newest one only."""
 
     asset: str
     name: str
     passed: bool
     severity: str
     description: str
+    at_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -170,13 +177,19 @@ class DagsterApi:
             time.sleep(0.3)
         raise TransientError(f"run {self.run_url(run_id)} has not ended within {timeout_s:.0f} s")
 
-    def run(self, job: str, on_step: Callable[[str, str], None], timeout_s: float = 300) -> RunResult:
+    def run(
+        self,
+        job: str,
+        on_step: Callable[[str, str], None],
+        timeout_s: float = 300,
+        run_config: Mapping[str, Any] | None = None,
+    ) -> RunResult:
         """Launch a job, follow it, and insist on success.
 
         Raises:
             RunFailedError: the run failed or was cancelled.
         """
-        result = self.follow(self.launch(job), on_step, timeout_s)
+        result = self.follow(self.launch(job, run_config), on_step, timeout_s)
         if result.status != "SUCCESS":
             cause = "; ".join(result.failures) or "see the run's log"
             raise RunFailedError(f"{job} ended as {result.status}: {cause} ({self.run_url(result.run_id)})")
@@ -191,6 +204,15 @@ class DagsterApi:
         """The newest verdict of a check, None if there is none among its last executions."""
         answer = self.ask(LATEST_VERDICT, {"key": {"path": asset.split("/")}, "check": check})["assetCheckExecutions"]
         return next((_verdict(execution["evaluation"]) for execution in answer if execution["evaluation"]), None)
+
+    def checks(self) -> list[tuple[str, str]]:
+        """Asset and name of every check."""
+        nodes = self.ask(CHECKS)["assetNodes"]
+        return [
+            ("/".join(node["assetKey"]["path"]), check["name"])
+            for node in nodes
+            for check in node["assetChecksOrError"].get("checks", ())
+        ]
 
     def run_url(self, run_id: str) -> str:
         """The run's page in the UI."""
@@ -243,6 +265,7 @@ def _verdict(evaluation: dict[str, Any]) -> CheckVerdict:
         evaluation["success"],
         evaluation["severity"],
         evaluation["description"] or "",
+        evaluation.get("timestamp"),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flink_jobs.spec import JobSpecError
 from orchestration.defs.resources import resources
 from orchestration.errors import ConfigurationError
+from orchestration.resources.postgres import Role
 from orchestration.settings import Settings
 from orchestration.streaming_job import job_spec
 
-ROLES = ("owner", "writer", "reader", "auditor")
+ROLES: Final[tuple[Role, ...]] = ("owner", "writer", "reader", "auditor")
 
 
 def check(settings: Settings) -> None:

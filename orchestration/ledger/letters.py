@@ -9,6 +9,8 @@ from typing import Any, Final
 from orchestration.ledger.offsets import OffsetSet
 from orchestration.ledger.statements import statement
 from orchestration.resources.postgres import PostgresResource
+from orchestration.text import as_text
+from orchestration.text import printable as escaped
 
 SHOWN_LETTERS: Final = 20
 SHOWN_BYTES: Final = 80
@@ -42,13 +44,13 @@ class Letters:
         return sum(self.by_reason.values())
 
 
-def read_letters(postgres: PostgresResource, topic: str) -> Letters:
-    """Read them as they are now.
+def read_letters(postgres: PostgresResource, topic: str, limit: int = SHOWN_LETTERS) -> Letters:
+    """Read them as they are now, of the newest at most `limit`.
 
     Raises:
         TransientError: Postgres is out of reach.
     """
-    parameters: dict[str, Any] = {"topic": topic, "limit": SHOWN_LETTERS, "shown_bytes": SHOWN_BYTES}
+    parameters: dict[str, Any] = {"topic": topic, "limit": limit, "shown_bytes": SHOWN_BYTES}
     with postgres.connect("reader") as connection, connection.cursor() as cursor:
         cursor.execute(statement("dead_letters_by_reason"), parameters)
         by_reason = dict(cursor.fetchall())
@@ -56,6 +58,22 @@ def read_letters(postgres: PostgresResource, topic: str) -> Letters:
         redrives = dict(cursor.fetchall())
         cursor.execute(statement("dead_letters_newest"), parameters)
         return Letters(by_reason, redrives, tuple(map(_shown, cursor.fetchall())))
+
+
+def read_letter(postgres: PostgresResource, topic: str, partition: int, offset: int) -> dict[str, Any] | None:
+    """All that is known of one letter, by column; None if there is no letter of that place.
+
+    Raises:
+        TransientError: Postgres is out of reach.
+    """
+    place = {"topic": topic, "partition": partition, "offset": offset}
+    with postgres.connect("reader") as connection, connection.cursor() as cursor:
+        cursor.execute(statement("dead_letter"), place)
+        row = cursor.fetchone()
+        names = [column.name for column in cursor.description or ()]
+    if row is None:
+        return None
+    return {n: bytes(v) if isinstance(v, memoryview) else v for n, v in zip(names, row, strict=True)}
 
 
 def read_deleted(postgres: PostgresResource, topic: str, window_s: float) -> dict[int, OffsetSet]:
@@ -80,6 +98,5 @@ def printable(value: bytes | None, truncated: bool = False) -> str:
     """Bytes as one line that no terminal or browser takes for anything but text: what is not printable is escaped."""
     if value is None:
         return ""
-    text = value.decode("utf-8", "backslashreplace")
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    shown = escaped(as_text(value))
     return f"{shown}..." if truncated else shown

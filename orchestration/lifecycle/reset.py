@@ -70,6 +70,20 @@ def skipped(planned: Moves) -> dict[int, OffsetRange]:
     return {number: move.skipped for number, move in planned.items() if move.skipped.begin < move.skipped.end}
 
 
+def rows(planned: Moves) -> list[dict[str, int]]:
+    """What a reset does, as a table."""
+    return [
+        {
+            "partition": number,
+            "from": move.origin,
+            "to": move.target,
+            "read_again": move.again,
+            "skipped": move.skipped.end - move.skipped.begin,
+        }
+        for number, move in planned.items()
+    ]
+
+
 def in_words(planned: Moves) -> str:
     """What a reset does, for people."""
     told = (

@@ -54,8 +54,8 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
             ConfigurationError: the topic has fewer partitions than wanted, or Kafka refuses to create it.
             TransientError: Kafka is out of reach.
         """
-        with self._translated_errors(spec.name):
-            admin = self._admin()
+        with self.translated_errors(spec.name):
+            admin = self.admin()
             found = self._describe(admin, spec.name)
             created = found is None and self._create(admin, spec)
             replicas = found or self._await_topic(admin, spec.name)
@@ -80,8 +80,8 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
         """
         from confluent_kafka import TopicPartition
 
-        with self._translated_errors(topic):
-            admin = self._admin()
+        with self.translated_errors(topic):
+            admin = self.admin()
             replicas = self._describe(admin, topic)
             if replicas is None:
                 raise ConfigurationError(f"{self._at(topic)} does not exist: materialise the asset events_topic")
@@ -102,10 +102,38 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
 
         ends = {partition: span.end for partition, span in self.offsets(topic).items()}
         moment_ms = max(0, int(moment.timestamp() * 1000))
-        with self._translated_errors(topic):
+        with self.translated_errors(topic):
             places = [TopicPartition(topic, partition) for partition in ends]
-            found = self._list_offsets(self._admin(), places, moment_ms)
+            found = self._list_offsets(self.admin(), places, moment_ms)
         return {partition: offset if offset >= 0 else ends[partition] for partition, offset in sorted(found.items())}
+
+    def topics(self) -> list[str]:
+        """Names of all topics, Kafka's own ones too.
+
+        Raises:
+            TransientError: Kafka is out of reach.
+        """
+        with self.translated_errors("list"):
+            return sorted(self.admin().list_topics(timeout=self.timeout_s).topics)
+
+    def replicas(self, topic: str) -> dict[int, int]:
+        """Number of replicas of each partition; empty if there is no such topic.
+
+        Raises:
+            TransientError: Kafka is out of reach.
+        """
+        with self.translated_errors(topic):
+            return self._describe(self.admin(), topic) or {}
+
+    def config(self, topic: str) -> dict[str, str]:
+        """The topic's configuration, as it is in force.
+
+        Raises:
+            ConfigurationError: the topic does not exist.
+            TransientError: Kafka is out of reach.
+        """
+        with self.translated_errors(topic):
+            return self._topic_config(self.admin(), topic)
 
     def retention_ms(self, topic: str) -> int:
         """How long the topic keeps a record at least; -1 for ever.
@@ -114,8 +142,7 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
             ConfigurationError: the topic does not exist.
             TransientError: Kafka is out of reach.
         """
-        with self._translated_errors(topic):
-            return int(self._topic_config(self._admin(), topic)["retention.ms"])
+        return int(self.config(topic)["retention.ms"])
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Offsets that the consumer group committed; a partition without a commit is absent.
@@ -129,7 +156,7 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
         """
         from confluent_kafka import Consumer, TopicPartition
 
-        with self._translated_errors(topic):
+        with self.translated_errors(topic):
             consumer = Consumer(
                 {
                     "bootstrap.servers": self.bootstrap_servers,
@@ -148,7 +175,8 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
             raise ConfigurationError(f"{self._at(topic)} does not exist: materialise the asset events_topic")
         return {p.partition: p.offset for p in positions if p.offset >= 0}
 
-    def _admin(self) -> AdminClient:
+    def admin(self) -> AdminClient:
+        """A client of its own; its calls belong into `translated_errors`."""
         from confluent_kafka.admin import AdminClient
 
         # librdkafka would also write each refused connection to stderr; the same news comes as an exception.
@@ -208,7 +236,8 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
         return {name: entry.value for name, entry in entries.items()}
 
     @contextmanager
-    def _translated_errors(self, topic: str) -> Iterator[None]:
+    def translated_errors(self, topic: str) -> Iterator[None]:
+        """Turn the client's errors into ours, of a call about `topic`."""
         from confluent_kafka import KafkaError, KafkaException
 
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -189,6 +189,13 @@ class PostgresResource(TreatAsResourceParam):
     def duplicates(self, limit: int = 100) -> dict[str, int]:
         """At most `limit` event_ids with several rows, and how many rows each has; reads a whole index."""
         return dict(self._query("duplicates", {"limit": limit}))
+
+    def privileges(self, asked: Sequence[tuple[str, str, str]]) -> list[bool | None]:
+        """Whether each role (by its name) has the privilege on the table; None if there is no such table."""
+        roles, relations, privileges = (list(column) for column in zip(*asked, strict=True))
+        rows = self._query("privileges", {"roles": roles, "relations": relations, "privileges": privileges})
+        granted = {row[:3]: row[3] for row in rows}
+        return [granted[item] for item in asked]
 
     def _query(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self.connect("reader") as connection, connection.cursor() as cursor:

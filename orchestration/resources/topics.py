@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
 
 __all__ = ["OffsetRange", "TopicReport", "TopicSpec", "lag_by_partition", "topic_drift"]
 
@@ -17,6 +20,16 @@ class TopicSpec:
     partitions: int
     replication_factor: int
     retention_ms: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> TopicSpec:
+        """The stream's topic, as the settings say."""
+        return cls(
+            settings.kafka_topic,
+            settings.kafka_partitions,
+            settings.kafka_replication_factor,
+            settings.kafka_retention_ms,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -170,6 +171,17 @@ def test_set_up_runs_again_in_a_clone_that_was_moved(
     monkeypatch.setattr(bootstrap, "LOG", moved / "set-up.log")
     bootstrap.main()
     assert runs[1:] == [moved / "venv"]
+
+
+def test_the_command_runs_the_project_from_any_folder(clone: Path, tmp_path: Path) -> None:
+    (bootstrap.VENV / "bin").mkdir(parents=True)
+    python = bootstrap.VENV / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    bootstrap.write_command()
+    command = [str(clone / "venv" / "bin" / "pi3"), "job", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Example: pi3 job status" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
