@@ -24,11 +24,17 @@ from tests.fixtures.ledger import Scene, event
 def scene_servers(
     scene: Scene, settings: Settings, api: DagsterApi, monkeypatch: pytest.MonkeyPatch
 ) -> servers.Servers:
-    """The servers, of which the commands see the scene's topic, schema and a group of its own."""
+    """The servers, of which the commands see the scene's topic and schema, and a group and a job of its own."""
     monkeypatch.setattr(servers, "load_settings", lambda: settings)
     found = servers.connect()
     own = settings.model_copy(
-        update={"kafka_topic": scene.topic, "kafka_partitions": 2, "kafka_consumer_group": f"{scene.topic}-group"}
+        update={
+            "kafka_topic": scene.topic,
+            "kafka_partitions": 2,
+            "kafka_consumer_group": f"{scene.topic}-group",
+            # The pipeline's own may be running, for the sake of other tests.
+            "flink_job_name": scene.topic,
+        }
     )
     stream = replace(found.stream, settings=own, postgres=scene.postgres)
     shown = servers.Servers(own, scene.kafka, scene.postgres, stream, api)
