@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,16 +12,16 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
 from bench.own_stack import Site
 from contract.event import Reason
 from orchestration.ledger.validator import Rejection, validate
+from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.topics import TopicSpec
 from producer.record import Kind, Record
 from producer.stream import EventStream, Shares
 
-__all__ = ["Goal", "Load", "delete_topic", "fill", "records"]
+__all__ = ["Goal", "Load", "delete_topic", "fill", "records", "steady"]
 
 DAY_MS: Final = 24 * 3_600_000
 FLUSH_S: Final = 300
@@ -116,8 +117,19 @@ def sized(value: bytes, size_bytes: int | None) -> bytes:
     return whole + PAD + b"x" * max(0, padding) + b'"}'
 
 
-def delete_topic(site: Site, topic: str) -> None:
+def steady(site: Site, topic: str, rate_per_s: int, count: int = 0) -> tuple[str, ...]:
+    """The command of our producer: events a second, 0 as fast as it can; `count` 0 goes on until it is ended."""
+    options = {
+        "--bootstrap-servers": site.settings.kafka_bootstrap_servers,
+        "--topic": topic,
+        "--rate": str(rate_per_s),
+        "--count": str(count),
+    }
+    return (sys.executable, "-m", "producer", *(word for option in options.items() for word in option))
+
+
+def delete_topic(kafka: KafkaResource, topic: str) -> None:
     """Delete the topic and its records."""
-    admin = AdminClient({"bootstrap.servers": site.settings.kafka_bootstrap_servers})
+    admin = kafka.admin()
     for future in admin.delete_topics([topic]).values():
         future.result()

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from infra.local.ports import LOOPBACK, Ports, any_free_port
-from infra.local.postgres import SUPERUSER
+from infra.local.ports import any_free_ports
+from infra.local.postgres import superuser
 from infra.local.stack import Stack
 from infra.local.supervisor import MARKER
 from orchestration.cli.local import stack_spec
 from orchestration.defs.resources import resources
 from orchestration.resources.kafka import KafkaResource
-from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import Settings, read_settings
 
 __all__ = ["Site", "open_site"]
@@ -46,12 +44,6 @@ class Site:
         """The broker."""
         return KafkaResource(bootstrap_servers=self.settings.kafka_bootstrap_servers, timeout_s=30)
 
-    @property
-    def postgres(self) -> PostgresResource:
-        """The database by its roles."""
-        found: PostgresResource = resources(self.settings)["postgres"]
-        return found
-
     def with_settings(self, **changed: Any) -> Settings:  # noqa: ANN401 - of many types
         """The settings of the stack with some of them changed."""
         return self.settings.model_copy(update=changed)
@@ -66,7 +58,9 @@ def open_site(root: Path, say: Say, *, with_dagster: bool = False) -> Iterator[S
     """
     # By which the next start finds and ends what this one started, should it be killed.
     os.environ[MARKER] = str(root)
-    spec = replace(stack_spec(read_settings(root, None)), fixed_ports=_free_ports(), with_dagster=with_dagster)
+    spec = replace(
+        stack_spec(read_settings(root, None)), fixed_ports=asdict(any_free_ports()), with_dagster=with_dagster
+    )
     stack = Stack(spec, say)
     stack.stop()
     stack.clean()
@@ -74,31 +68,10 @@ def open_site(root: Path, say: Say, *, with_dagster: bool = False) -> Iterator[S
         stack.start()
         settings = read_settings(root, None)
         resources(settings)["postgres"].migrate()
-        session = _superuser(stack, settings)
+        session = superuser(stack.paths, stack.saved_ports(), settings.postgres_database)
         try:
             yield Site(stack, settings, session, say)
         finally:
             session.close()
     finally:
         stack.stop()
-
-
-def _free_ports() -> dict[str, int]:
-    """A port of its own for each server, so that no other stack is in the way."""
-    names = [field.name for field in fields(Ports)]
-    found: dict[str, int] = {}
-    while len(set(found.values())) < len(names):
-        found = {name: any_free_port() for name in names}
-    return found
-
-
-def _superuser(stack: Stack, settings: Settings) -> Connection:
-    connection = psycopg2.connect(
-        host=LOOPBACK,
-        port=settings.postgres_port,
-        dbname=settings.postgres_database,
-        user=SUPERUSER,
-        password=(stack.paths.secrets / "postgres_superuser_password").read_text(),
-    )
-    connection.autocommit = True
-    return connection

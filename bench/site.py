@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
+from bench.load import delete_topic
 from contract.event import Reason
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import Login, PostgresResource
@@ -44,9 +44,7 @@ def site(settings: Settings, kafka: KafkaResource, partitions: int) -> Iterator[
         yield name, postgres
     finally:
         execute(postgres, f"DROP SCHEMA {name} CASCADE")
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-        for future in admin.delete_topics([name]).values():
-            future.result()
+        delete_topic(kafka, name)
 
 
 def execute(postgres: PostgresResource, statement: str) -> None:

@@ -8,6 +8,7 @@ import sys
 from infra.local.errors import SetupError
 from orchestration.cli.commands import COMMANDS
 from orchestration.errors import Pi3Error
+from orchestration.text import one_line
 
 
 def main() -> int:
@@ -20,7 +21,7 @@ def main() -> int:
     try:
         return COMMANDS[name]()
     except (SetupError, Pi3Error) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # libpq's words have several lines
+        print(f"error: {one_line(error)}", file=sys.stderr)
     except OSError as error:
         print(f"error: {error}: check the permissions of the folder and its free space", file=sys.stderr)
     except KeyboardInterrupt:

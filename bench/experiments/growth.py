@@ -64,6 +64,6 @@ def _run(track: Track, case: Case, number: int) -> dict[str, Any]:
     try:
         result = track.run(contestant, topic, goal, number, fresh=False)
     finally:
-        delete_topic(site, topic)
+        delete_topic(site.kafka, topic)
     site.say(f"  {result.void or f'{result.rate:,.0f} rows/s'}")
     return {"dimension": case.dimension, "value": case.value, "load": asdict(case.load), **asdict(result)}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 from bench.contestants.contestant import Contestant, Race
 from bench.figures import percentile
-from bench.load import DAY_MS, delete_topic
+from bench.load import DAY_MS, delete_topic, steady
 from bench.own_stack import Site
 from bench.probe import Probe, latencies_ms, stamps
 from bench.processes import Program
@@ -53,7 +52,7 @@ def _run(track: Track, contestant: Contestant, rate: int, seconds: float) -> dic
     except Exception as error:  # whatever a rival's library raises is why it has no figure
         return {"void": first_line(error)}
     finally:
-        delete_topic(site, topic)
+        delete_topic(site.kafka, topic)
 
 
 def _measure(site: Site, contestant: Contestant, race: Race, rate: int, seconds: float) -> dict[str, Any]:
@@ -93,11 +92,7 @@ def _void(rows: int, events: int, missed: int, seen: int) -> str:
 
 
 def _producer(site: Site, race: Race, rate: int, count: int) -> Program:
-    command = (
-        sys.executable, "-m", "producer", "--bootstrap-servers", site.settings.kafka_bootstrap_servers,
-        "--topic", race.topic, "--rate", str(rate), "--count", str(count),
-    )  # fmt: skip
-    return Program("producer", command, site.folder / f"{race.run}-producer.log")
+    return Program("producer", steady(site, race.topic, rate, count), site.folder / f"{race.run}-producer.log")
 
 
 def _drain(probe: Probe) -> None:

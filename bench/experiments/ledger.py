@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sys
 import time
 from typing import Any, Final
 
 from bench.contestants.contestant import Race
 from bench.contestants.ours import OURS, settings_of, stream, streaming
 from bench.figures import Sample, rate_between
-from bench.load import DAY_MS, Load, delete_topic, fill
+from bench.load import DAY_MS, Load, delete_topic, fill, steady
 from bench.own_stack import Site
 from bench.processes import Program, servers
 from bench.race import Track
@@ -33,7 +32,7 @@ def measure(site: Site, events: int, runs: int, outage_s: float, rate_per_s: int
         site.say("warm-up")
         topic = _topic("warm-up")
         track.run(OURS, topic, fill(site, topic, Load(events)), 0)
-        delete_topic(site, topic)
+        delete_topic(site.kafka, topic)
         recoveries = [_recovery(track, events, number) for number in range(1, runs + 1)]
         catch_up = _catch_up(track, outage_s, rate_per_s)
     return {"events": events, "recovery": recoveries, "catch_up": catch_up}
@@ -58,7 +57,7 @@ def _recovery(track: Track, events: int, number: int) -> dict[str, Any]:
         recovered_s = time.monotonic() - killed_at
         watch(site, EVENTS, goal, lambda: None)
         found, distinct = tally(site, EVENTS)
-    delete_topic(site, topic)
+    delete_topic(site.kafka, topic)
     site.say(f"  {recovered_s:.1f} s")
     exact = found == distinct == goal.rows
     return {"run": number, "seconds": recovered_s, "void": "" if exact else f"{found:,} rows, {distinct:,} event_ids"}
@@ -101,7 +100,7 @@ def _catch_up(track: Track, outage_s: float, rate_per_s: int) -> dict[str, Any]:
             samples = _chase(site, topic, rate_per_s)
         finally:
             producer.stop()
-    delete_topic(site, topic)
+    delete_topic(site.kafka, topic)
     landed = samples[-1].rows - samples[0].rows
     moved = [Sample(s.at_s, s.rows - samples[0].rows) for s in samples]
     return {
@@ -114,11 +113,7 @@ def _catch_up(track: Track, outage_s: float, rate_per_s: int) -> dict[str, Any]:
 
 
 def _producer(site: Site, race: Race, rate_per_s: int) -> Program:
-    command = (
-        sys.executable, "-m", "producer", "--bootstrap-servers", site.settings.kafka_bootstrap_servers,
-        "--topic", race.topic, "--rate", str(rate_per_s),
-    )  # fmt: skip
-    return Program("producer", command, site.folder / f"{race.run}-producer.log")
+    return Program("producer", steady(site, race.topic, rate_per_s), site.folder / f"{race.run}-producer.log")
 
 
 def _chase(site: Site, topic: str, rate_per_s: int) -> list[Sample]:

@@ -6,12 +6,11 @@ import itertools
 import json
 import re
 import secrets
-import sys
 import time
 from typing import Any, Final
 
 from bench import jars
-from bench.load import DAY_MS, delete_topic
+from bench.load import DAY_MS, delete_topic, steady
 from bench.own_stack import Site
 from bench.processes import Program, cpu_s, memory_mb, servers
 from infra.local import java
@@ -41,7 +40,7 @@ def measure(site: Site, events: int, runs: int) -> dict[str, Any]:
             topic = f"producer-{secrets.token_hex(3)}"
             site.kafka.ensure_topic(TopicSpec(topic, PARTITIONS, 1, DAY_MS))
             rate = act(site, topic, events)
-            delete_topic(site, topic)
+            delete_topic(site.kafka, topic)
             site.say(f"{name}, run {number}: {rate:,.0f} events/s")
             results.append({"contestant": name, "run": number, "rate": rate})
     return {"events": events, "results": results}
@@ -59,11 +58,7 @@ def _generate(_site: Site, _topic: str, events: int) -> float:
 
 
 def _produce(site: Site, topic: str, events: int) -> float:
-    command = (
-        sys.executable, "-m", "producer", "--bootstrap-servers", site.settings.kafka_bootstrap_servers,
-        "--topic", topic, "--rate", "0", "--count", str(events),
-    )  # fmt: skip
-    report = json.loads(_output(site, "producer", command).strip().splitlines()[-1])
+    report = json.loads(_output(site, "producer", steady(site, topic, 0, events)).strip().splitlines()[-1])
     return float(report["rate_per_s"])
 
 

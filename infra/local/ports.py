@@ -51,6 +51,15 @@ def any_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def any_free_ports() -> Ports:
+    """A port of its own for each server, so that no other stack is in the way."""
+    names = [field.name for field in fields(Ports)]
+    found: dict[str, int] = {}
+    while len(set(found.values())) < len(names):
+        found = {name: any_free_port() for name in names}
+    return Ports(**found)
+
+
 def choose(
     fixed: dict[str, int],
     previous: dict[str, int],

@@ -8,12 +8,16 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.local.errors import SetupError, in_one_line
 from infra.local.java import package_folder
 from infra.local.paths import REPOSITORY, StackPaths
 from infra.local.ports import LOOPBACK, Ports
 from infra.local.program import Program
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
 
 SUPERUSER = "postgres"
 BOOTSTRAP_SQL = REPOSITORY / "orchestration" / "resources" / "sql" / "bootstrap.sql"
@@ -69,10 +73,9 @@ def prepare(paths: StackPaths) -> None:
     prefix = as_ordinary_user(paths)
     if (data / "PG_VERSION").exists():
         return
-    password = (paths.secrets / "postgres_superuser_password").read_text()
     command = (*prefix, str(programs_folder() / "initdb"), "-D", str(data), "-U", SUPERUSER, "-A", "scram-sha-256",
                "--pwfile=/dev/stdin", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums")  # fmt: skip
-    with _readable_once(password, data) as pipe:
+    with _readable_once(superuser_password(paths), data) as pipe:
         done = subprocess.run(command, stdin=pipe, capture_output=True, text=True, check=False, cwd=paths.root)
     if done.returncode != 0:
         shutil.rmtree(data, ignore_errors=True)
@@ -116,6 +119,31 @@ def program(paths: StackPaths, ports: Ports) -> Program:
     return Program("postgres", command, priority=10, stop_signal="INT", stop_wait_s=60)
 
 
+def superuser(paths: StackPaths, ports: Ports, database: str = "postgres", connect_timeout_s: int = 5) -> Connection:
+    """A session of the superuser's that commits each statement by itself.
+
+    Raises:
+        psycopg2.OperationalError: the server does not let it in.
+    """
+    import psycopg2
+
+    connection = psycopg2.connect(
+        host=LOOPBACK,
+        port=ports.postgres,
+        dbname=database,
+        user=SUPERUSER,
+        password=superuser_password(paths),
+        connect_timeout=connect_timeout_s,
+    )
+    connection.autocommit = True
+    return connection
+
+
+def superuser_password(paths: StackPaths) -> str:
+    """As set-up generated it."""
+    return (paths.secrets / "postgres_superuser_password").read_text()
+
+
 def bootstrap(paths: StackPaths, ports: Ports, database: str, roles: dict[str, str]) -> None:
     """Create the database and its roles, or bring their passwords in line with the secrets; safe to repeat.
 
@@ -129,8 +157,7 @@ def bootstrap(paths: StackPaths, ports: Ports, database: str, roles: dict[str, s
     values = {"database": database, **roles}
     values |= {f"{key}_password_file": str(paths.secrets / f"pi3_postgres_{key}_password") for key in roles}
     variables = [part for name, value in values.items() for part in ("-v", f"{name}={value}")]
-    password = (paths.secrets / "postgres_superuser_password").read_text()
-    environment = {"PGPASSWORD": password, "LC_ALL": "C.UTF-8", "PATH": os.defpath}
+    environment = {"PGPASSWORD": superuser_password(paths), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
     connection = ("-h", LOOPBACK, "-p", str(ports.postgres), "-U", SUPERUSER, "-d", "postgres")
     command = (str(programs_folder() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *variables, *connection)
     done = subprocess.run(

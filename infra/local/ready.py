@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra.local.errors import SetupError
 from infra.local.paths import StackPaths
 from infra.local.ports import LOOPBACK, Ports
+from infra.local.postgres import superuser
 
 
 def kafka(ports: Ports) -> bool:
@@ -23,11 +24,8 @@ def postgres(paths: StackPaths, ports: Ports) -> bool:
     """The server accepts a session."""
     import psycopg2
 
-    password = (paths.secrets / "postgres_superuser_password").read_text()
     try:
-        psycopg2.connect(
-            host=LOOPBACK, port=ports.postgres, user="postgres", password=password, connect_timeout=2
-        ).close()
+        superuser(paths, ports, connect_timeout_s=2).close()
     except psycopg2.OperationalError as error:
         # A wrong password will not mend by waiting; what does mend is a server that is still starting.
         if "password authentication failed" in str(error):

@@ -144,8 +144,7 @@ def _print_health(settings: Settings) -> None:
 def _print_verdicts(verdicts: tuple[CheckVerdict, ...]) -> None:
     print()
     for verdict in sorted(verdicts, key=lambda verdict: (verdict.asset, verdict.name)):
-        word = "passed" if verdict.passed else verdict.severity
-        print(f"{word:7} {verdict.asset}.{verdict.name}: {verdict.description}")
+        print(f"{verdict.word:7} {verdict.asset}.{verdict.name}: {verdict.description}")
 
 
 def _print_addresses(settings: Settings) -> None:

@@ -96,6 +96,11 @@ class CheckVerdict:
     description: str
     at_s: float | None = None
 
+    @property
+    def word(self) -> str:
+        """`passed`, or how bad it is."""
+        return "passed" if self.passed else self.severity
+
 
 @dataclass(frozen=True)
 class RunResult:

@@ -69,16 +69,13 @@ class OperatedClient(FlinkClient):
 
     def job(self, job_id: str) -> JobSummary:
         """One job."""
-        for job in self.jobs():
-            if job.id == job_id:
-                return job
-        raise FlinkNotFound(f"no job {job_id}: {self.resource.path} runs another, or none")
+        _, job = self._running(job_id)
+        return self._with_tasks(job)
 
     def job_parameters(self, job_id: str) -> dict[str, str]:
         """The fingerprint alone, which the resource knows although the JobManager may be away."""
-        self.job(job_id)
-        fingerprint = self.deployment().fingerprint
-        return {"fingerprint": fingerprint} if fingerprint else {}
+        seen, _ = self._running(job_id)
+        return {"fingerprint": seen.fingerprint} if seen.fingerprint else {}
 
     def stop_with_savepoint(self, job_id: str, directory: str, *, drain: bool = False) -> str:  # noqa: ARG002
         """Suspend the job; the operator puts the savepoint where the resource's own configuration says."""
@@ -99,11 +96,16 @@ class OperatedClient(FlinkClient):
         return SavepointStatus(done, now.savepoint, now.error) if done else SavepointStatus(False, None, None)
 
     def _suspend(self, job_id: str, how: str) -> str:
+        seen, _ = self._running(job_id)
+        self._change(seen, {"spec": {"job": {"state": "suspended", "upgradeMode": how}}})
+        return SUSPENSION
+
+    def _running(self, job_id: str) -> tuple[Deployment, JobSummary]:
+        """The resource and its job, if that is this one."""
         seen = self.deployment()
         if seen.job is None or seen.job.id != job_id:
             raise FlinkNotFound(f"no job {job_id}: {seen.name} runs another, or none")
-        self._change(seen, {"spec": {"job": {"state": "suspended", "upgradeMode": how}}})
-        return SUSPENSION
+        return seen, seen.job
 
     def _change(self, seen: Deployment, fields: Json) -> None:
         """Change what was seen. The operator's own notes make a version too; only another generation is a conflict."""

@@ -14,6 +14,7 @@ from infra.local.errors import SetupError
 from orchestration.errors import ConfigurationError, Pi3Error
 from orchestration.pi3 import dead_letters, doctor, groups, job, ledger, logs, records, status, topics
 from orchestration.pi3.output import note
+from orchestration.text import one_line
 
 WRONG: Final = 1
 USAGE: Final = 2
@@ -35,7 +36,7 @@ class OneLineErrors(TyperGroup):
 
 
 def _told(error: object, code: int) -> typer.Exit:
-    note(f"error: {' '.join(str(error).split())}")  # libpq's words have several lines
+    note(f"error: {one_line(error)}")
     return typer.Exit(code)
 
 

@@ -17,6 +17,7 @@ from orchestration.errors import Pi3Error
 from orchestration.pi3 import findings, servers
 from orchestration.pi3.findings import PRIVILEGES, Finding, State
 from orchestration.pi3.output import AsJson, note, show
+from orchestration.text import one_line
 
 if TYPE_CHECKING:
     from infra.local.stack import Stack
@@ -50,7 +51,7 @@ def examined(what: str, look: Look, found: servers.Servers) -> list[Finding]:
     try:
         return look(found)
     except (Pi3Error, SetupError, OSError) as error:
-        return [Finding(State.ERROR, what, "wrong or out of reach", " ".join(str(error).split()))]
+        return [Finding(State.ERROR, what, "wrong or out of reach", one_line(error))]
 
 
 def _stack(found: servers.Servers) -> Stack:

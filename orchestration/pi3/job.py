@@ -28,11 +28,9 @@ def status(as_json: AsJson = False) -> None:
     """What is wanted of the job, what runs, its last checkpoint, and its health. Ends with 1 if that is no good."""
     found = servers.connect()
     verdict = found.dagster.latest_verdict("streaming_job", "stream_healthy")
-    health = (
-        [] if verdict is None else [{"health": _word(verdict.passed, verdict.severity), "why": verdict.description}]
-    )
+    health = [] if verdict is None else [{"health": verdict.word, "why": verdict.description}]
     show({"wanted": [_wanted(found)], "jobs": job_rows(found), "health": health}, as_json)
-    if verdict is not None and not verdict.passed and verdict.severity == "ERROR":
+    if verdict is not None and verdict.word == "ERROR":
         raise typer.Exit(1)
 
 
@@ -140,7 +138,3 @@ def _wanted(found: servers.Servers) -> Row:
         "restored_from": known.restored_from,
         "recovery_error": known.recovery.error,
     }
-
-
-def _word(passed: bool, severity: str) -> str:
-    return "passed" if passed else severity

@@ -13,6 +13,7 @@ from orchestration.errors import Pi3Error
 from orchestration.pi3 import servers
 from orchestration.pi3.job import job_rows
 from orchestration.pi3.output import AsJson, Row, note, show
+from orchestration.text import one_line
 
 # Whatever does not answer leaves the others' answers standing.
 EXPECTED: Final = (Pi3Error, SetupError)
@@ -33,7 +34,7 @@ def status(as_json: AsJson = False) -> None:
         try:
             parts[part] = read(found)
         except EXPECTED as error:
-            errors.append(f"{part} unknown: {' '.join(str(error).split())}")
+            errors.append(f"{part} unknown: {one_line(error)}")
     show(parts, as_json)
     for line in errors:
         note(f"error: {line}")
@@ -54,7 +55,7 @@ def check_rows(found: servers.Servers) -> list[Row]:
     newest = (found.dagster.latest_verdict(asset, name) for asset, name in found.dagster.checks())
     return [
         {
-            "verdict": "passed" if verdict.passed else verdict.severity,
+            "verdict": verdict.word,
             "age_s": None if verdict.at_s is None else round(now_s - verdict.at_s),
             "check": f"{verdict.asset}.{verdict.name}",
             "why": verdict.description,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 
@@ -70,8 +71,8 @@ def create_topic(
         "replication_factor": replication_factor,
         "retention_ms": retention_ms,
     }
-    given = {name: value for name, value in asked.items() if value is not None}
-    spec = TopicSpec(**{**vars(TopicSpec.of(found.settings)), **given})
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    spec = replace(TopicSpec.of(found.settings), **given)
     report = found.kafka.ensure_topic(spec)
     row = {"topic": spec.name, "created": report.created, "partitions": report.partitions}
     show({"topic": [{**row, "retention_ms": report.retention_ms, "cleanup_policy": report.cleanup_policy}]}, as_json)

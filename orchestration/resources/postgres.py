@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.resources.schema import SQL_DIR, apply_migrations, table_drift
+from orchestration.resources.sql_files import sql_file
 from orchestration.resources.topics import OffsetRange
 
 __all__ = ["Latency", "Login", "MigrationReport", "PostgresResource", "Progress"]
@@ -199,7 +200,7 @@ class PostgresResource(TreatAsResourceParam):
 
     def _query(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self.connect("reader") as connection, connection.cursor() as cursor:
-            cursor.execute((SQL_DIR / f"{name}.sql").read_text("utf-8"), parameters)
+            cursor.execute(sql_file(SQL_DIR, name), parameters)
             return cursor.fetchall()
 
     @contextmanager

@@ -14,6 +14,7 @@ import psycopg2.extensions
 from psycopg2 import sql
 
 from orchestration.errors import ConfigurationError
+from orchestration.resources.sql_files import sql_file
 
 __all__ = ["Column", "Migration", "apply_migrations", "read_migrations", "schema_drift", "table_drift"]
 
@@ -103,13 +104,13 @@ def apply_migrations(
     with connection, connection.cursor() as cursor:
         # Held until the connection closes, so that two runs apply one after the other.
         cursor.execute(_LOCK)
-        cursor.execute((SQL_DIR / "schema_migrations.sql").read_text("utf-8"))
+        cursor.execute(sql_file(SQL_DIR, "schema_migrations"))
         cursor.execute("SELECT version, sha256 FROM schema_migrations")
         todo = pending(migrations, dict(cursor.fetchall()))
     for migration in todo:
         _apply(connection, migration)
     names = {"schema": schema, **roles}
-    grants = sql.SQL((SQL_DIR / "grants.sql").read_text("utf-8"))
+    grants = sql.SQL(sql_file(SQL_DIR, "grants"))
     with connection, connection.cursor() as cursor:
         cursor.execute(grants.format(**{key: sql.Identifier(name) for key, name in names.items()}))
     return tuple(migration.version for migration in todo), max(migration.version for migration in migrations)
@@ -131,9 +132,9 @@ def _apply(connection: psycopg2.extensions.connection, migration: Migration) -> 
 def table_drift(connection: psycopg2.extensions.connection) -> tuple[str, ...]:
     """One line for each difference of the table `events` from what the job and the checks rely on."""
     with connection, connection.cursor() as cursor:
-        cursor.execute((SQL_DIR / "columns.sql").read_text("utf-8"))
+        cursor.execute(sql_file(SQL_DIR, "columns"))
         found = [Column(*row) for row in cursor.fetchall()]
-        cursor.execute((SQL_DIR / "unique_event_id.sql").read_text("utf-8"))
+        cursor.execute(sql_file(SQL_DIR, "unique_event_id"))
         unique = bool((cursor.fetchone() or (False,))[0])
     return schema_drift(found, unique)
 

@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined, unused-ignore]
 )
 
 from orchestration.errors import ConfigurationError
+from orchestration.resources.sql_files import sql_file
 from tests.faults.fault import Fault, Since
 from tests.faults.process_faults import Down, Hit, Pause
 from tests.faults.site import SQL, Site, wait_for
@@ -142,7 +143,7 @@ class RetentionPassed(Fault):
         Not all of them: the job had read further than it had committed, and those rows have landed. That each event
         that is missing is one of the gone is what the comparison with the journal tells.
         """
-        query = (SQL / "gone.sql").read_text("utf-8")
+        query = sql_file(SQL, "gone")
         found = {
             number: site.execute(query, *deleted, site.settings.kafka_topic, number)[0]
             for number, deleted in self._deleted.items()

@@ -11,6 +11,7 @@ from typing import Final
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from orchestration.resources.postgres import PostgresResource
+from orchestration.resources.sql_files import sql_file
 from tests.faults.journal import Journal, Sent
 
 SQL: Final = Path(__file__).with_name("sql")
@@ -47,8 +48,8 @@ def compare(postgres: PostgresResource, topic: str, journals: Sequence[Journal],
         cursor.execute(_CREATE_SENT)
         _copy(connection, (row for journal in journals for row in journal.sent))
         scope = {"prefixes": [journal.id_prefix for journal in journals], "since_id": since_id, "topic": topic}
-        cursor.execute((SQL / "rows.sql").read_text("utf-8"), scope)
-        cursor.execute((SQL / "comparison.sql").read_text("utf-8"))
+        cursor.execute(sql_file(SQL, "rows"), scope)
+        cursor.execute(sql_file(SQL, "comparison"))
         found = {kind: (number, examples) for kind, number, examples in cursor.fetchall()}
     counts = {kind: number for kind, (number, _) in found.items()}
     examples = {kind: examples for kind, (_, examples) in found.items()}

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from infra.local.ports import Ports, any_free_port
+from infra.local.ports import Ports, any_free_ports
 from infra.local.stack import Stack
 from orchestration.cli.local import stack_spec
 from orchestration.settings import read_settings
@@ -31,7 +31,7 @@ def open_site(root: Path, say: Callable[[str], None], rate_per_s: float, *, disk
     Raises:
         SetupError, Pi3Error: the stack does not start.
     """
-    ports = free_ports()
+    ports = any_free_ports()
     os.environ.update({"PI3_STACK_DIR": str(root), **_FAST, **fixing(ports)})
     with ExitStack() as undo:
         links = Links(ports)
@@ -51,15 +51,6 @@ def open_site(root: Path, say: Callable[[str], None], rate_per_s: float, *, disk
         site.api.wait_for_location()
         site.run("start_pipeline")
         yield site
-
-
-def free_ports() -> Ports:
-    """A port of its own for each server, so that no other stack is in the way."""
-    names = Ports.__dataclass_fields__
-    found: dict[str, int] = {}
-    while len(set(found.values())) < len(names):
-        found = {name: any_free_port() for name in names}
-    return Ports(**found)
 
 
 def fixing(ports: Ports) -> dict[str, str]:

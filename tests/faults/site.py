@@ -13,7 +13,7 @@ from typing import Any, Final
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from infra.local.ports import LOOPBACK
+from infra.local.postgres import superuser
 from infra.local.stack import Stack
 from orchestration.cli.dagster_api import DagsterApi, RunResult
 from orchestration.defs.resources import resources
@@ -23,6 +23,7 @@ from orchestration.flink.types import JobSummary
 from orchestration.ledger.standing import read_standing
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
+from orchestration.resources.sql_files import sql_file
 from orchestration.settings import Settings
 from tests.faults.accounts import Accounts
 from tests.faults.checks import Evaluation, history, last_tick
@@ -98,19 +99,10 @@ class Site:
         Raises:
             TransientError: Postgres is out of reach.
         """
-        password = (self.stack.paths.secrets / "postgres_superuser_password").read_text()
         try:
-            connection = psycopg2.connect(
-                host=LOOPBACK,
-                port=self.stack.saved_ports().postgres,
-                dbname=self.settings.postgres_database,
-                user="postgres",
-                password=password,
-                connect_timeout=5,
-            )
+            connection = superuser(self.stack.paths, self.stack.saved_ports(), self.settings.postgres_database)
         except psycopg2.OperationalError as error:
             raise TransientError(f"Postgres does not let the superuser in: {error}") from error
-        connection.autocommit = True
         try:
             yield connection
         finally:
@@ -151,7 +143,7 @@ class Site:
         return float(self._file("standstill", from_s=from_s))
 
     def _file(self, name: str, **parameters: float) -> Any:  # noqa: ANN401
-        return self._read((SQL / f"{name}.sql").read_text(), since_id=self.load.since_id, **parameters)[0]
+        return self._read(sql_file(SQL, name), since_id=self.load.since_id, **parameters)[0]
 
     def _read(self, query: str, **parameters: float) -> tuple[Any, ...]:
         with self.postgres.connect("reader") as connection, connection.cursor() as cursor:

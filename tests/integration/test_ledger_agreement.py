@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,8 +16,8 @@ from contract.cases import CASES
 from contract.event import EventRow
 from flink_jobs.spec import JobSpec
 from orchestration.ledger.validator import validate
-from orchestration.settings import REPOSITORY, Settings, password_file
-from orchestration.streaming_job import job_spec
+from orchestration.settings import Settings
+from tests.fixtures.flink_job import bound_to, start
 from tests.fixtures.ledger import Scene
 from tests.fixtures.limits import limit_of, rows_of
 
@@ -104,14 +102,6 @@ def generated() -> list[bytes | None]:
     return values
 
 
-def run(spec: JobSpec, path: Path) -> None:
-    """The job as anybody would start it, on the cluster that Flink starts within its client."""
-    spec.write(path)
-    command = [sys.executable, "-m", "flink_jobs.main", "--spec", str(path)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr[-2_000:]
-
-
 def written(scene: Scene) -> Mapping[int, list[EventRow]]:
     """The rows that the job wrote for each offset, in its order."""
     rows = defaultdict(list)
@@ -126,15 +116,9 @@ def spec(scene: Scene, settings: Settings) -> JobSpec:
     writer, schema = scene.postgres.writer.name, scene.postgres.schema
     scene.execute(NOTE_EVERY_ROW.format(writer=writer, reader=scene.postgres.reader.name, schema=schema))
     return replace(
-        job_spec(settings),
-        job_name=scene.topic,
-        topic=scene.topic,
-        consumer_group=scene.topic,
-        table=f"{schema}.events",
-        password_file=str(password_file(settings, "writer")),
+        bound_to(scene, settings),
         sink_flush_rows=1,
-        parallelism=1,
-        rest_address=None,
+        rest_address=None,  # the cluster that Flink starts within its client
         rest_port=None,
     )
 
@@ -142,7 +126,7 @@ def spec(scene: Scene, settings: Settings) -> JobSpec:
 def test_job_and_validator_agree(scene: Scene, spec: JobSpec, tmp_path: Path) -> None:
     values = generated()
     scene.produce(*values)
-    run(replace(spec, start_offsets={0: 0}, end_offsets={0: len(values)}), tmp_path / "job.json")
+    start(replace(spec, start_offsets={0: 0}, end_offsets={0: len(values)}), tmp_path / "job.json")
     found = written(scene)
     differing = [
         f"{value!r}: written {found[offset]}, expected {rows_of(value)}; {validate(value)}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,9 +14,9 @@ from flink_jobs.spec import JobSpec
 from infra.local.stack import Stack
 from orchestration.flink.client import FlinkClient
 from orchestration.ledger.reader import RecordReader
-from orchestration.settings import REPOSITORY, Settings, password_file
-from orchestration.streaming_job import job_spec
+from orchestration.settings import Settings
 from tests.acceptance.pipeline import wait_until
+from tests.fixtures.flink_job import bound_to, start
 from tests.fixtures.ledger import Scene, event
 
 PATIENCE_S = 60.0
@@ -31,17 +29,7 @@ Submit = Callable[[JobSpec], None]
 @pytest.fixture
 def spec(scene: Scene, settings: Settings) -> Iterator[JobSpec]:
     """The pipeline's job bound to the scene; whatever was submitted as it is cancelled."""
-    found = replace(
-        job_spec(settings),
-        job_name=scene.topic,
-        topic=scene.topic,
-        consumer_group=scene.topic,
-        table=f"{scene.postgres.schema}.events",
-        password_file=str(password_file(settings, "writer")),
-        job_id=secrets.token_hex(16),
-        parallelism=1,
-    )
-    yield found
+    yield replace(bound_to(scene, settings), job_id=secrets.token_hex(16))
     flink = FlinkClient(settings.flink_rest_url)
     for job in flink.active_jobs(scene.topic):
         flink.cancel(job.id)
@@ -50,14 +38,7 @@ def spec(scene: Scene, settings: Settings) -> Iterator[JobSpec]:
 @pytest.fixture
 def submit(tmp_path: Path) -> Submit:
     """Submit a job as the control plane does."""
-
-    def run(job: JobSpec) -> None:
-        job.write(tmp_path / "job.json")
-        command = [sys.executable, "-m", "flink_jobs.main", "--spec", str(tmp_path / "job.json")]
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, done.stderr[-2_000:]
-
-    return run
+    return lambda job: start(job, tmp_path / "job.json")
 
 
 @pytest.fixture
