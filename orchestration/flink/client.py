@@ -114,9 +114,6 @@ class FlinkClient:
         where = f"Flink {method} {self.rest_url}{path}"
         try:
             response = requests.request(method, self.rest_url + path, timeout=self.timeout_s, **arguments)
-            # A JobManager that is starting answers 503 until it leads.
-            if response.status_code == requests.codes.unavailable:
-                raise FlinkUnreachable(f"{where}: the JobManager is not ready yet; try again")
             if not response.ok:
                 raise _refusal(where, response)
             return response.json()
@@ -126,10 +123,13 @@ class FlinkClient:
             raise FlinkRejected(f"{where}: the answer is not JSON; is this Flink's REST address?") from error
 
 
-def _refusal(where: str, response: requests.Response) -> FlinkRejected:
+def _refusal(where: str, response: requests.Response) -> FlinkUnreachable | FlinkRejected:
     try:
-        errors = response.json()["errors"]
-    except (requests.JSONDecodeError, KeyError, TypeError):
-        errors = [response.reason]
+        error = str(response.json()["errors"][-1])
+    except (requests.JSONDecodeError, KeyError, IndexError, TypeError):
+        error = response.reason
+    # A JobManager that is starting answers 503 until it leads, and 500 about a job that it is still restoring.
+    if response.status_code == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
+        return FlinkUnreachable(f"{where}: the JobManager is not ready yet; try again ({root_cause(error)})")
     kind = FlinkNotFound if response.status_code == requests.codes.not_found else FlinkRejected
-    return kind(f"{where}: {response.status_code}: {root_cause(str(errors[-1]))}")
+    return kind(f"{where}: {response.status_code}: {root_cause(error)}")

@@ -58,7 +58,8 @@ def the_job(stream: StreamingJob) -> str:
 
 
 def restored_from(stream: StreamingJob, job_id: str) -> str:
-    """Path that Flink says the job was restored from."""
+    """Path that Flink says the job was restored from, which it can say once the job runs."""
+    wait_until(lambda: (job_id, "RUNNING") in [(job.id, job.state) for job in stream.flink.client.jobs()], "it runs")
     return str(stream.flink.client.checkpoints(job_id).restored_path)
 
 

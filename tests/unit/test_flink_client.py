@@ -15,6 +15,11 @@ from orchestration.flink.types import JobSummary, root_cause
 from tests.fixtures.flink_rest import Reply, RestDouble, recorded, serving
 
 JOB = "0123456789abcdef0123456789abcdef"
+# What a JobManager said of a job that it was restoring.
+INITIALIZING = (
+    "org.apache.flink.runtime.dispatcher.UnavailableDispatcherOperationException: Unable to get JobMasterGateway for "
+    "initializing job. The requested operation is not available while the JobManager is initializing.\n\tat a.b.C"
+)
 
 
 def ask(reply: Reply, question: Callable[[FlinkClient], Any]) -> tuple[Any, tuple[Any, ...]]:
@@ -179,6 +184,7 @@ def test_cancel() -> None:
         ((400, {"errors": ["Bad request.", "a.b.Refused: no such thing\n\tat a.b.C"]}), FlinkRejected, "no such"),
         ((500, "<html>"), FlinkRejected, "500"),
         ((503, {"errors": ["Service temporarily unavailable"]}), FlinkUnreachable, "not ready yet"),
+        ((500, {"errors": ["Internal server error.", INITIALIZING]}), FlinkUnreachable, "not ready yet"),
         ((200, "<html>not flink</html>"), FlinkRejected, "is this Flink's REST address"),
     ],
 )  # fmt: skip
