@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from contract.event import EventRow
-from orchestration.ledger.validator import validate
 from producer.generator import EventGenerator
-from producer.journal import digest
 
 _VERSION: Final = "1"
 
@@ -68,12 +64,10 @@ def parse(lines: Iterable[str]) -> Journal:
     if unknown := [number for number in places if number >= len(records)]:
         raise ValueError(f"record {unknown[0]} was acknowledged and never sent")
     prefix = EventGenerator(int(head[2])).event_id(0).rpartition("_")[0] + "_"
-    return Journal(prefix, [row for number, line in enumerate(records) for row in _rows(line, places.get(number))])
+    sent = [_sent(line, places.get(number)) for number, line in enumerate(records) if line[0] == "s"]
+    return Journal(prefix, sent)
 
 
-def _rows(line: list[str], place: tuple[int, int] | None) -> Iterator[Sent]:
+def _sent(line: list[str], place: tuple[int, int] | None) -> Sent:
     partition, offset = place or (None, None)
-    if line[0] == "s":
-        yield Sent(line[1], line[2], partition, offset, place is not None)
-    elif line[1] not in "-*" and isinstance(row := validate(b64decode(line[1])), EventRow):
-        yield Sent(row.event_id, digest(row.event_id, row.user_name, row.location), partition, offset, False)
+    return Sent(line[1], line[2], partition, offset, place is not None)
