@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -43,6 +43,10 @@ _REFUSALS = (
     "no pg_hba.conf entry",
     "no password supplied",
     "permission denied",
+    "certificate",
+    "does not support SSL",
+    "invalid ssl",
+    "no encryption",
 )
 
 
@@ -106,6 +110,7 @@ class PostgresResource(TreatAsResourceParam):
     schema: str = "public"
     connect_timeout_s: int = 3
     statement_timeout_s: int = 30
+    options: Mapping[str, SecretStr] = field(default_factory=dict)  # libpq's, of every role's sessions
 
     @contextmanager
     def connect(self, role: Role) -> Iterator[psycopg2.extensions.connection]:
@@ -119,7 +124,7 @@ class PostgresResource(TreatAsResourceParam):
                 user=login.name,
                 password=login.password.get_secret_value(),
                 connect_timeout=self.connect_timeout_s,
-                **_DEAD_PEER,
+                **_DEAD_PEER | {name: value.get_secret_value() for name, value in self.options.items()},
                 application_name=f"pi3 {role}",
                 options=f"-c statement_timeout={self.statement_timeout_s}s -c search_path={self.schema}",
             )
@@ -228,7 +233,7 @@ class PostgresResource(TreatAsResourceParam):
         if any(refusal in text for refusal in _REFUSALS):
             return ConfigurationError(
                 f"{self._where()} refuses {login.name}: {text}. Check PI3_POSTGRES_DATABASE, the role's name and its "
-                "password, or run orchestration/resources/sql/bootstrap.sql as a superuser"
+                "password, PI3_POSTGRES_OPTIONS, or run orchestration/resources/sql/bootstrap.sql as a superuser"
             )
         return TransientError(
             f"{self._where()} is out of reach: {text}. Try again; if it stays so, check that the server runs and that "
