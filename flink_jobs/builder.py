@@ -27,6 +27,7 @@ __all__ = [
     "define",
     "fingerprint",
     "literal",
+    "template",
     "writer_name",
 ]
 
@@ -93,7 +94,7 @@ class JobPlan:
 def define(spec: JobSpec) -> Definition:
     """What this code's job does with these settings."""
     settings = {key: value for key, value in configuration(spec).items() if not key.startswith(RUN_KEYS)}
-    return Definition(settings, _source(spec), _sink(spec), _template("insert").template)
+    return Definition(settings, _source(spec), _sink(spec), template("insert").template)
 
 
 def fingerprint(definition: Definition, jars: Iterable[str]) -> str:
@@ -214,7 +215,7 @@ def _target(spec: JobSpec) -> dict[str, str]:
 
 
 def _source(spec: JobSpec) -> str:
-    return _template("source").safe_substitute(
+    return template("source").safe_substitute(
         topic=_escaped(literal(spec.topic)),
         bootstrap_servers=_escaped(literal(spec.bootstrap_servers)),
         consumer_group=_escaped(literal(spec.consumer_group)),
@@ -222,7 +223,7 @@ def _source(spec: JobSpec) -> str:
 
 
 def _sink(spec: JobSpec) -> str:
-    return _template("sink").safe_substitute(
+    return template("sink").safe_substitute(
         jdbc_url=_escaped(literal(_jdbc_url(spec)))[:-1] + "&$application_name'",
         table=_escaped(literal(spec.table)),
         jdbc_user=_escaped(literal(spec.jdbc_user)),
@@ -265,7 +266,7 @@ def _jdbc_url(spec: JobSpec) -> str:
     return f"{address}?{urlencode(options)}"
 
 
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
     """A statement less its comments: those are for readers of the file, and are no part of the fingerprint."""
     lines = (SQL / f"{name}.sql").read_text(encoding="utf-8").splitlines()
     return Template("\n".join(line for line in lines if not line.lstrip().startswith("--")))

@@ -21,6 +21,7 @@ if not __package__:  # started as a file, by an IDE or `flink run -py`
     sys.path.insert(0, str(REPOSITORY))
 
 from flink_jobs.builder import RESTORE_PATH, Definition, JobPlan, build  # noqa: E402
+from flink_jobs.probe import probe  # noqa: E402
 from flink_jobs.spec import JobSpec, JobSpecError, jar_names, read_options, read_password, read_token  # noqa: E402
 from flink_jobs.truststore import trusting  # noqa: E402
 
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         spec = JobSpec.read(arguments.spec)
         if arguments.writer_epoch is not None:
             spec = replace(spec, writer_epoch=arguments.writer_epoch)
-        plan = build(spec, read_password(spec), jar_names(spec), _kept_definition(spec), read_options(spec))
+        plan = probe(spec) if arguments.probe else _plan(spec)
         _prepare_client(spec)
     except JobSpecError as error:
         return _fail(2, str(error))
@@ -50,10 +51,15 @@ def main(argv: list[str] | None = None) -> int:
         return _run(plan, spec, Path(folder), explain_only=arguments.explain)
 
 
+def _plan(spec: JobSpec) -> JobPlan:
+    return build(spec, read_password(spec), jar_names(spec), _kept_definition(spec), read_options(spec))
+
+
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="flink_jobs.main", description="Submit the events job to Flink.")
     parser.add_argument("--spec", type=Path, default=DEFAULT_SPEC, help=f"job spec, JSON (default: {DEFAULT_SPEC})")
     parser.add_argument("--writer-epoch", type=int, help="number of the writer lease, instead of the spec's")
+    parser.add_argument("--probe", action="store_true", help="submit a job that writes one row into the state's folder")
     parser.add_argument("--explain", action="store_true", help="print the plan and submit nothing")
     return parser.parse_args(argv)
 

@@ -8,6 +8,15 @@ from typing import Final
 # It guards against nothing: what is in the store is public.
 STORE_PASSWORD: Final = "changeit"  # noqa: S105
 
+CIPHERS: Final = (
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+)
+
 
 def trusting(ca_file: str | None, folder: Path) -> dict[str, str]:
     """Flink's settings to trust the authorities of a PEM file, or those that the Java runtime trusts.
@@ -18,6 +27,9 @@ def trusting(ca_file: str | None, folder: Path) -> dict[str, str]:
     return {
         "security.ssl.rest.truststore": str(store),
         "security.ssl.rest.truststore-password": STORE_PASSWORD,
+        # Flink's defaults are TLS 1.2 with RSA keys alone, which many a proxy does not speak.
+        "security.ssl.protocol": "TLSv1.3,TLSv1.2",
+        "security.ssl.algorithms": ",".join(CIPHERS),
         # Of a client; that of the cluster among its own is `security.ssl.internal`.
         "security.ssl.verify-hostname": "true",
     }

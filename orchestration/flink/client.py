@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import requests
@@ -62,6 +62,10 @@ class FlinkClient:
         """The cluster's size and load."""
         return ClusterOverview.from_json(self._get("/overview"))
 
+    def class_path(self) -> tuple[str, ...]:
+        """File names of what the JobManager's class path holds."""
+        return tuple(PurePosixPath(entry).name for entry in self._get("/jobmanager/environment")["classpath"])
+
     def jobs(self) -> tuple[JobSummary, ...]:
         """All jobs that the JobManager remembers, ended ones too."""
         return tuple(JobSummary.from_json(raw) for raw in self._get("/jobs/overview")["jobs"])
@@ -73,6 +77,10 @@ class FlinkClient:
     def job(self, job_id: str) -> JobSummary:
         """One job."""
         return JobSummary.from_detail(self._get(f"/jobs/{job_id}"))
+
+    def clock_ms(self, job_id: str) -> int:
+        """What the JobManager's clock says now; it tells only with a job."""
+        return int(self._get(f"/jobs/{job_id}")["now"])
 
     def vertices(self, job_id: str) -> tuple[Vertex, ...]:
         """The job's chains of operators, in order."""

@@ -190,6 +190,9 @@ class RecordReader:
             if cause.code() in (KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART):
                 where = f"topic {self.topic} at {self._bootstrap_servers}"
                 raise ConfigurationError(f"{where}: {cause.str()}: materialise the asset events_topic") from error
+            if cause.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+                where = f"topic {self.topic} at {self._bootstrap_servers}"
+                raise ConfigurationError(f"{where}: {cause.str()}: `pi3 preflight` says what is lacking") from error
             raise self._no_answer(cause.str()) from error
 
     def _no_answer(self, what: str) -> TransientError:

@@ -35,6 +35,13 @@ class Brokers:
         address = settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers
         return cls(address, with_password(options, settings.producer_kafka_password))
 
+    @classmethod
+    def of_flink(cls, settings: Settings) -> Brokers:
+        """As the job meets them, for trying its login from here; only where its options have librdkafka's names."""
+        options = {**cls.of(settings).options, **settings.flink_kafka_options}
+        address = settings.flink_kafka_bootstrap_servers or settings.kafka_bootstrap_servers
+        return cls(address, with_password(options, settings.flink_kafka_password))
+
     def config(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
         """A client's configuration, secrets and all; the options win over the defaults."""
         # librdkafka would also write each refused connection to stderr; the same news comes as an exception.

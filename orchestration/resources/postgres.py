@@ -203,6 +203,15 @@ class PostgresResource(TreatAsResourceParam):
         granted = {row[:3]: row[3] for row in rows}
         return [granted[item] for item in asked]
 
+    def encryption(self) -> str | None:
+        """The protocol that encrypts the reader's session, such as TLSv1.3; None: nothing does."""
+        rows = self._query("session_encryption")
+        return str(rows[0][0]) if rows else None
+
+    def may_create(self, role: str) -> bool:
+        """Whether the role may create tables in the schema."""
+        return bool(self._query("may_create", {"role": role, "schema": self.schema})[0][0])
+
     def _query(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self.connect("reader") as connection, connection.cursor() as cursor:
             cursor.execute(sql_file(SQL_DIR, name), parameters)
