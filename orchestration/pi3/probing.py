@@ -27,6 +27,8 @@ _POLL_S: Final = 0.3
 def flink_probe(found: servers.Servers) -> list[Finding]:
     """Submit the probe, wait for its end, and look for its row; nothing of it stays."""
     settings, client = found.settings, found.stream.flink.client
+    if not client.overview().slots_available:
+        return [readiness.no_slot(settings.flink_rest_url)]
     folder, where = _writable(settings), settings.flink_state_uri
     if folder is None:
         return [readiness.folder(where, written=False, seen=False)]

@@ -129,6 +129,12 @@ def folder(where: str, written: bool, seen: bool) -> Finding:
     return Finding(State.OK, "state folder", f"{where} is written and seen from both sides")
 
 
+def no_slot(where: str) -> Finding:
+    """The probe would wait for one."""
+    fix = "free a slot, or trust the checkpoints of the job that runs"
+    return Finding(State.WARN, "flink probe", f"not tried: no slot is free at {where}", fix)
+
+
 def probe_failed(where: str, why: str) -> Finding:
     """The job that was to write one row."""
     fix = "Flink's UI has the job preflight.…, tab Exceptions; the folder may be closed to Flink's user"

@@ -31,7 +31,7 @@ from tests.remote.postgres import SecuredPostgres
 from tests.remote.token_proxy import TokenProxy
 
 TASKMANAGERS: Final = 2
-SLOTS: Final = 4
+SLOTS: Final = 3  # the four subtasks need both
 PATH: Final = "/gateway"
 READY_S: Final = 120.0
 EVENTS: Final = 2_000
