@@ -126,12 +126,20 @@ class PostgresResource(TreatAsResourceParam):
                 connect_timeout=self.connect_timeout_s,
                 **_DEAD_PEER | {name: value.get_secret_value() for name, value in self.options.items()},
                 application_name=f"pi3 {role}",
-                options=f"-c statement_timeout={self.statement_timeout_s}s -c search_path={self.schema}",
             )
             try:
+                self._set_up(connection)
                 yield connection
             finally:
                 connection.close()
+
+    def _set_up(self, connection: psycopg2.extensions.connection) -> None:
+        """By a statement, for a pooler such as PgBouncer takes no `options` when a session begins."""
+        limits = {"statement_timeout": f"{self.statement_timeout_s}s", "search_path": self.schema}
+        connection.autocommit = True  # else the end of the first transaction could take them back
+        with connection.cursor() as cursor:
+            cursor.execute(sql_file(SQL_DIR, "session"), limits)
+        connection.autocommit = False
 
     def migrate(self) -> MigrationReport:
         """Bring the schema to the newest version, renew the grants, and verify the result.

@@ -60,7 +60,8 @@ class Authority:
 
     def person(self, name: str) -> Path:
         """Key and chain of a client of this common name, in one file."""
-        return _pem(self._ca.issue_cert(common_name=name), self._folder / f"{name}.pem")
+        # With an identity too: Java takes no certificate whose list of them is empty.
+        return _pem(self._ca.issue_cert(f"{name}.test", common_name=name), self._folder / f"{name}.pem")
 
 
 def _pem(certificate: trustme.LeafCert, path: Path) -> Path:

@@ -88,7 +88,8 @@ def _code(error: KafkaError | None) -> int | None:
     ("principal", "what", "refused"),
     [
         (PRODUCER, read, {TOPIC_REFUSED, GROUP_REFUSED}),
-        (PRODUCER, commit, {GROUP_REFUSED}),
+        # It is not even told which broker keeps the group.
+        (PRODUCER, commit, {GROUP_REFUSED, KafkaError._WAIT_COORD}),
         (FLINK, write, {TOPIC_REFUSED}),
         (DAGSTER, write, {TOPIC_REFUSED}),
         (DAGSTER, read, set()),
