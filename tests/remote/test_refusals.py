@@ -12,12 +12,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from pydantic import SecretStr
 
 from orchestration.defs.resources import resources
-from orchestration.errors import ConfigurationError, TransientError
+from orchestration.errors import ConfigurationError
 from orchestration.flink.client import Access, FlinkClient
 from orchestration.flink.errors import FlinkRejected
 from orchestration.ledger.reader import RecordReader
 from orchestration.resources.brokers import Brokers
-from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.kafka_rights import refusal
 from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import Settings
@@ -135,25 +134,6 @@ def test_a_broker_that_is_not_who_it_should_be_is_not_trusted(site: Site, tmp_pa
     stranger = str(Authority(tmp_path).file)
     found = refusal(Brokers(site.broker.address, _options(site, DAGSTER, ssl_ca_location=stranger)))
     assert "certificate verify failed" in (found or "")
-
-
-def test_a_certificate_is_a_login_too(site: Site) -> None:
-    mine = str(site.authority.person(DAGSTER))
-    options = {
-        "security.protocol": "SSL",
-        "ssl.ca.location": str(site.authority.file),
-        "ssl.certificate.location": mine,
-        "ssl.key.location": mine,
-    }
-    kafka = KafkaResource(
-        site.broker.mutual_address, timeout_s=10, options={name: SecretStr(value) for name, value in options.items()}
-    )
-    assert len(kafka.offsets(site.settings.kafka_topic)) == site.settings.kafka_partitions
-    without = {
-        name: SecretStr(value) for name, value in options.items() if not name.startswith(("ssl.cert", "ssl.key"))
-    }
-    with pytest.raises(TransientError, match="pi3 preflight"):
-        KafkaResource(site.broker.mutual_address, options=without).offsets(site.settings.kafka_topic)
 
 
 def test_postgres_lets_nobody_in_without_tls(postgres: PostgresResource) -> None:
