@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestration.flink.client import Access
 from orchestration.flink.resource import FlinkResource
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import Login, PostgresResource
 from orchestration.resources.producer import ProducerResource
@@ -14,8 +16,9 @@ from orchestration.streaming_job import StreamingJob
 
 def resources(settings: Settings) -> dict[str, Any]:
     """The resources by the names under which ops, checks and sensors ask for them."""
+    brokers, publishing = Brokers.of(settings), Brokers.of_producers(settings)
     found: dict[str, Any] = {
-        "kafka": KafkaResource(bootstrap_servers=settings.kafka_bootstrap_servers),
+        "kafka": KafkaResource(brokers.bootstrap_servers, options=brokers.options),
         "postgres": PostgresResource(
             host=settings.postgres_host,
             port=settings.postgres_port,
@@ -24,13 +27,19 @@ def resources(settings: Settings) -> dict[str, Any]:
             writer=Login(settings.postgres_writer, settings.postgres_writer_password),
             reader=Login(settings.postgres_reader, settings.postgres_reader_password),
             auditor=Login(settings.postgres_auditor, settings.postgres_auditor_password),
+            options=settings.postgres_options,
         ),
-        "flink": FlinkResource(rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri),
+        "flink": FlinkResource(
+            rest_url=settings.flink_rest_url,
+            state_uri=settings.flink_state_uri,
+            access=Access(settings.flink_rest_ca_file, settings.flink_rest_token),
+        ),
         "producer": ProducerResource(
             run_dir=str(settings.run_dir),
             working_dir=str(REPOSITORY),
-            bootstrap_servers=settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers,
+            bootstrap_servers=publishing.bootstrap_servers,
             topic=settings.kafka_topic,
+            options=publishing.options,
         ),
     }
     return {**found, "stream": StreamingJob(settings, found["flink"], found["kafka"], found["postgres"])}
