@@ -11,7 +11,7 @@ import difflib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     flink_postgres_options: ClientOptions = {}  # laid over the former; or by the JDBC driver's names
 
     # Flink
+    flink_backend: Literal["session", "kubernetes"] = "session"  # who runs the job: a cluster, or Flink's operator
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    kubernetes_namespace: str = "pi3"
+    kubernetes_account_dir: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
     flink_rest_url: Annotated[str, AfterValidator(_with_host_and_port)] = "http://127.0.0.1:8081"
     flink_rest_ca_file: Path | None = None  # PEM; None: the usual authorities
     flink_rest_token: SecretStr = SecretStr("")  # for a proxy that asks for one: Authorization: Bearer ...
@@ -87,6 +91,7 @@ class Settings(BaseSettings):
     flink_parallelism: Positive = 4
     flink_lib_dir: Path | None = None
     flink_state_uri: str = f"file://{REPOSITORY}/.stack/data/flink"
+    s3_endpoint_url: str | None = None  # of an object store for `flink_state_uri` that is not Amazon's
     java_home: Path | None = None
     checkpoint_interval_ms: Positive = 5_000
     sink_flush_rows: Positive = 2_048
@@ -125,6 +130,8 @@ class Settings(BaseSettings):
     hourly_window_h: Positive = 48
     hourly_revise_s: Annotated[int, Field(ge=0)] = 3_600
 
+    metrics: bool = False  # whether the servers of the local stack have endpoints for Prometheus
+
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None
     local_kafka_controller_port: Port | None = None
@@ -133,6 +140,10 @@ class Settings(BaseSettings):
     local_flink_rpc_port: Port | None = None
     local_dagster_port: Port | None = None
     local_dagster_code_port: Port | None = None
+    local_kafka_metrics_port: Port | None = None
+    local_flink_jobmanager_metrics_port: Port | None = None
+    local_flink_taskmanager_metrics_port: Port | None = None
+    local_metrics_port: Port | None = None
 
     @property
     def run_dir(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestration.flink.client import Access
+from orchestration.flink.operated import OperatedFlinkResource
 from orchestration.flink.resource import FlinkResource
 from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
@@ -29,11 +30,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             auditor=Login(settings.postgres_auditor, settings.postgres_auditor_password),
             options=settings.postgres_options,
         ),
-        "flink": FlinkResource(
-            rest_url=settings.flink_rest_url,
-            state_uri=settings.flink_state_uri,
-            access=Access(settings.flink_rest_ca_file, settings.flink_rest_token),
-        ),
+        "flink": _flink(settings),
         "producer": ProducerResource(
             run_dir=str(settings.run_dir),
             working_dir=str(REPOSITORY),
@@ -43,3 +40,21 @@ def resources(settings: Settings) -> dict[str, Any]:
         ),
     }
     return {**found, "stream": StreamingJob(settings, found["flink"], found["kafka"], found["postgres"])}
+
+
+def _flink(settings: Settings) -> FlinkResource:
+    common: dict[str, Any] = {
+        "rest_url": settings.flink_rest_url,
+        "state_uri": settings.flink_state_uri,
+        "s3_endpoint_url": settings.s3_endpoint_url,
+        "access": Access(settings.flink_rest_ca_file, settings.flink_rest_token),
+    }
+    if settings.flink_backend == "session":
+        return FlinkResource(**common)
+    return OperatedFlinkResource(
+        **common,
+        kubernetes_url=settings.kubernetes_url,
+        namespace=settings.kubernetes_namespace,
+        deployment=settings.flink_job_name,
+        account_dir=str(settings.kubernetes_account_dir),
+    )

@@ -22,9 +22,10 @@ class FlinkResource(TreatAsResourceParam):
     No ConfigurableResource, since Dagster shows the fields of those, and `access` holds a secret.
 
     `rest_url`: of the JobManager's REST API, such as http://127.0.0.1:8081.
-    `state_uri`: file:/// folder of one job, with its checkpoints/ and savepoints/.
+    `state_uri`: file:/// or s3:// folder of one job, with its checkpoints/ and savepoints/.
     `timeout_s`: limit of one REST call; `start_timeout_s`: until all tasks of a new job run; `stop_timeout_s`: of a
     savepoint, and of a job's end.
+    `s3_endpoint_url`: of an object store that is not Amazon's.
     """
 
     rest_url: str
@@ -33,6 +34,7 @@ class FlinkResource(TreatAsResourceParam):
     start_timeout_s: float = 90.0
     stop_timeout_s: float = 90.0
     access: Access = OPEN
+    s3_endpoint_url: str | None = None
 
     @property
     def client(self) -> FlinkClient:
@@ -93,4 +95,5 @@ class FlinkResource(TreatAsResourceParam):
         return self._lifecycle().savepoint(job_id)
 
     def _lifecycle(self) -> Lifecycle:
-        return Lifecycle(self.client, self.state_uri, self.start_timeout_s, self.stop_timeout_s)
+        limits = (self.start_timeout_s, self.stop_timeout_s)
+        return Lifecycle(self.client, self.state_uri, *limits, s3_endpoint_url=self.s3_endpoint_url)

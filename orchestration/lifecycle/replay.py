@@ -7,7 +7,6 @@ that are newer than the replayed record (migration 0006), so it mends and adds, 
 from __future__ import annotations
 
 import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,10 +15,11 @@ from typing import Final
 
 from flink_jobs.builder import Definition, define, fingerprint
 from flink_jobs.spec import JobSpec, jar_names
-from orchestration.errors import TransientError
+from orchestration.errors import ConfigurationError, TransientError
 from orchestration.flink.client import FlinkClient
 from orchestration.flink.errors import FlinkNotFound, FlinkUnreachable
-from orchestration.flink.restore import local_folder
+from orchestration.flink.operated import OperatedFlinkResource
+from orchestration.flink.storage import state_folder
 from orchestration.flink.types import JobSummary
 from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.lifecycle import record
@@ -85,9 +85,14 @@ class Replay:
         adopted, or its end taken for the end of this one.
 
         Raises:
-            ConfigurationError: too few slots are free; nothing was started.
+            ConfigurationError: too few slots are free, or the operator runs the job; nothing was started.
             TransientError: a server is out of reach, the job failed, or another replay is under way; try again.
         """
+        if isinstance(self.stream.flink, OperatedFlinkResource):
+            raise ConfigurationError(
+                "a replay needs a session cluster beside the stream's, and PI3_FLINK_BACKEND is kubernetes: reset the "
+                "stream to a time before the rows in question, and it reads again what follows"
+            )
         with exclusive(self.stream.postgres, LOCK, self.stream.settings.run_dir) as lock:
             job_id = self._under_way()
             if job_id is None:
@@ -182,7 +187,8 @@ class Replay:
 
     def _clean_up(self) -> None:
         """Flink has deleted the checkpoints of a job that has finished, and leaves their folders."""
-        shutil.rmtree(local_folder(replay_state_uri(self.stream.settings.flink_state_uri, self.name)), True)
+        settings = self.stream.settings
+        state_folder(replay_state_uri(settings.flink_state_uri, self.name), settings.s3_endpoint_url).remove()
         for suffix in ("json", "definition.json"):
             (self.stream.settings.run_dir / f"{self.name}.{suffix}").unlink(missing_ok=True)
 

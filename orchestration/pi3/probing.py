@@ -15,6 +15,7 @@ from typing import Final
 from flink_jobs.probe import FOLDER
 from orchestration.errors import ConfigurationError
 from orchestration.flink.client import FlinkClient
+from orchestration.flink.storage import LocalFolder, state_folder
 from orchestration.pi3 import readiness, servers
 from orchestration.pi3.findings import Finding
 from orchestration.settings import REPOSITORY, Settings, child_environment
@@ -29,7 +30,11 @@ def flink_probe(found: servers.Servers) -> list[Finding]:
     settings, client = found.settings, found.stream.flink.client
     if not client.overview().slots_available:
         return [readiness.no_slot(settings.flink_rest_url)]
-    folder, where = _writable(settings), settings.flink_state_uri
+    where = settings.flink_state_uri
+    state = state_folder(where, settings.s3_endpoint_url)
+    if not isinstance(state, LocalFolder):
+        return [readiness.not_a_folder(where)]
+    folder = _writable(state.path)
     if folder is None:
         return [readiness.folder(where, written=False, seen=False)]
     try:
@@ -48,11 +53,9 @@ def flink_probe(found: servers.Servers) -> list[Finding]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _writable(settings: Settings) -> Path | None:
+def _writable(state: Path) -> Path | None:
     """The probe's folder, made by us; None: it cannot be."""
-    from orchestration.flink.restore import local_folder
-
-    folder = local_folder(settings.flink_state_uri) / FOLDER
+    folder = state / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)  # Flink's user is another one, perhaps

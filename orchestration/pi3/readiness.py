@@ -129,6 +129,12 @@ def folder(where: str, written: bool, seen: bool) -> Finding:
     return Finding(State.OK, "state folder", f"{where} is written and seen from both sides")
 
 
+def not_a_folder(where: str) -> Finding:
+    """State in an object store."""
+    fix = "see whether the job's first checkpoint completes, and `pi3 job` names it"
+    return Finding(State.WARN, "flink probe", f"not tried: {where} is no folder", fix)
+
+
 def no_slot(where: str) -> Finding:
     """The probe would wait for one."""
     fix = "free a slot, or trust the checkpoints of the job that runs"
