@@ -31,10 +31,10 @@ def flink_probe(found: servers.Servers) -> list[Finding]:
     if not client.overview().slots_available:
         return [readiness.no_slot(settings.flink_rest_url)]
     where = settings.flink_state_uri
-    state = state_folder(where, settings.s3_endpoint_url)
-    if not isinstance(state, LocalFolder):
+    shared = state_folder(where, settings.s3_endpoint_url)
+    if not isinstance(shared, LocalFolder):
         return [readiness.not_a_folder(where)]
-    folder = _writable(state.path)
+    folder = _writable(shared.path)
     if folder is None:
         return [readiness.folder(where, written=False, seen=False)]
     try:

@@ -48,6 +48,7 @@ MISSING = ("the table events does not exist",)
         (readiness.folder("s", written=True, seen=True), State.OK, "both sides", ""),
         (readiness.folder("s", written=False, seen=False), State.ERROR, "s cannot be written to", "STATE_URI"),
         (readiness.folder("s", written=True, seen=False), State.ERROR, "not seen from here", "same path"),
+        (readiness.not_a_folder("s3://b/f"), State.WARN, "s3://b/f is no folder", "first checkpoint"),
         (readiness.no_slot("f"), State.WARN, "no slot is free at f", "free a slot"),
         (readiness.probe_failed("f", "disk full"), State.ERROR, "at f: disk full", "Exceptions"),
         (readiness.newest_record(None), State.OK, "empty", ""),
