@@ -111,14 +111,14 @@ class Settings(BaseSettings):
     savepoints_kept: Positive = 5
     session_report_s: Positive = 30
     dagster_url: str = "http://127.0.0.1:3000"
-    ledger_interval_s: Positive = 10
+    ledger_interval_s: Positive = 15
     ledger_budget_s: Positive = 10
     deep_audit_cron: str = "30 2 * * *"
     dead_letter_window_s: Positive = 900
     dead_letter_share_warn: Annotated[float, Field(ge=0, le=1)] = 0.05
     dead_letter_share_error: Annotated[float, Field(ge=0, le=1)] = 0.5
     alert_webhook_url: SecretStr = SecretStr("")  # empty: alerts go to the log alone
-    alert_interval_s: Positive = 15
+    alert_interval_s: Positive = 30
     alert_settle_s: Annotated[int, Field(ge=0)] = 60  # a check that flaps within it alerts once
     hourly_start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{2}:00$")] = "2026-01-01-00:00"
     hourly_grace_s: Positive = 60

@@ -1,4 +1,4 @@
-"""Our source into Flink's stock JDBC sink as it comes: 100 rows or a second a flush, three columns, no filter."""
+"""Flink's stock JSON format into its stock JDBC sink as they come: 100 rows or a second a flush, three columns."""
 
 from __future__ import annotations
 
@@ -51,9 +51,14 @@ def _start(race: Race) -> Iterator[list[Program]]:
 
 
 def _definition(spec: JobSpec) -> Definition:
-    """The shipped job's settings and source, with another sink and insert."""
+    """The shipped job's settings, with another source, sink and insert."""
+    source = Template(sql_file(SQL, "stock_source")).safe_substitute(
+        topic=f"'{spec.topic}'",
+        bootstrap_servers=f"'{spec.bootstrap_servers}'",
+        consumer_group=f"'{spec.consumer_group}'",
+    )
     sink = Template(sql_file(SQL, "stock_sink")).substitute(jdbc_url=spec.jdbc_url, jdbc_user=spec.jdbc_user)
-    return replace(define(spec), sink=sink, insert=sql_file(SQL, "stock_insert"))
+    return replace(define(spec), source=source, sink=sink, insert=sql_file(SQL, "stock_insert"))
 
 
 FLINK_DEFAULT = Contestant("flink-default", _start, PLAIN, DATA_SERVERS + FLINK_SERVERS, warms_up=True)

@@ -1,10 +1,10 @@
 CREATE TEMPORARY TABLE sink_events (
-    event_id STRING,
-    user_name STRING,
-    location STRING,
-    kafka_partition INT,
-    kafka_offset BIGINT,
-    produced_at TIMESTAMP_LTZ(3),
+    event_id VARCHAR(50) NOT NULL,
+    user_name VARCHAR(50) NOT NULL,
+    location VARCHAR(100) NOT NULL,
+    kafka_partition INT NOT NULL,
+    kafka_offset BIGINT NOT NULL,
+    produced_at TIMESTAMP_LTZ(3) NOT NULL,
     PRIMARY KEY (event_id) NOT ENFORCED
 ) WITH (
     'connector' = 'postgres-upsert',

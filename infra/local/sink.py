@@ -1,4 +1,4 @@
-"""The job's sink connector, compiled from `flink_jobs/java` at set-up."""
+"""The job's format and sink, compiled from `flink_jobs/java` at set-up."""
 
 from __future__ import annotations
 
@@ -31,10 +31,24 @@ def build(folder: Path, compiler: Path, libraries: Iterable[Path]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             classes = Path(scratch) / "classes"
-            _compile([path for path in sources if path.suffix == ".java"], compiler, libraries, classes)
+            compile_java([path for path in sources if path.suffix == ".java"], compiler, libraries, classes)
             _pack(classes, Path(scratch) / jar.name)
             (Path(scratch) / jar.name).replace(jar)
     return jar
+
+
+def compile_java(sources: Iterable[Path], compiler: Path, libraries: Iterable[Path], classes: Path) -> None:
+    """Compile into the folder `classes`; a warning counts as an error.
+
+    Raises:
+        SetupError: with what the compiler says.
+    """
+    options = ["-source", RELEASE, "-target", RELEASE, "-proc:none", "-failOnWarning", "-d", str(classes)]
+    class_path = ":".join(map(str, libraries))
+    command = [str(java_home() / "bin" / "java"), "-jar", str(compiler), *options, "-classpath", class_path]
+    done = subprocess.run([*command, *map(str, sources)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"{SOURCES} does not compile: {done.stdout}{done.stderr}")
 
 
 def _digest(sources: Iterable[Path], compiler: Path) -> str:
@@ -42,15 +56,6 @@ def _digest(sources: Iterable[Path], compiler: Path) -> str:
     for path in sources:
         found.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()[:12]
-
-
-def _compile(sources: Iterable[Path], compiler: Path, libraries: Iterable[Path], classes: Path) -> None:
-    options = ["-source", RELEASE, "-target", RELEASE, "-proc:none", "-failOnWarning", "-d", str(classes)]
-    class_path = ":".join(map(str, libraries))
-    command = [str(java_home() / "bin" / "java"), "-jar", str(compiler), *options, "-classpath", class_path]
-    done = subprocess.run([*command, *map(str, sources)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SetupError(f"{SOURCES} does not compile: {done.stdout}{done.stderr}")
 
 
 def _pack(classes: Path, jar: Path) -> None:

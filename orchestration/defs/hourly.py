@@ -17,7 +17,7 @@ from orchestration.settings import Settings
 
 EVENTS_HOURLY = dg.AssetKey("events_hourly")
 LOCATION_HOURLY = dg.AssetKey("location_hourly")
-SENSOR_INTERVAL_S = 30
+SENSOR_INTERVAL_S = 60
 PATIENCE_S = 900.0
 HOURS_PER_RUN = 24
 

@@ -61,7 +61,7 @@ def _health(examined: Examination) -> dict[str, dg.MetadataValue]:
 
 def _producer_ends() -> dg.SensorDefinition:
     @dg.sensor(
-        minimum_interval_seconds=10,
+        minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Notices that a producer has ended, how, and what the broker had acknowledged to it.",
     )
@@ -81,7 +81,7 @@ def _producer_ends() -> dg.SensorDefinition:
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[health_check],
-    minimum_interval_seconds=10,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keeps the verdicts of the health check in view.",
 )

@@ -14,7 +14,7 @@ import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
 
-from orchestration.flink.errors import FlinkNotFound, FlinkRejected, FlinkUnreachable
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import (
     CheckpointStats,
     ClusterOverview,
@@ -164,19 +164,18 @@ class FlinkClient:
             raise FlinkRejected(f"{where}: the answer is not JSON; is this Flink's REST address?") from error
 
 
-_NOT_READY = (requests.codes.unavailable, requests.codes.bad_gateway, requests.codes.gateway_timeout)
-
-
 def _refusal(where: str, response: requests.Response) -> FlinkUnreachable | FlinkRejected:
     try:
         error = str(response.json()["errors"][-1])
     except (requests.JSONDecodeError, KeyError, IndexError, TypeError):
         error = response.reason
-    # A JobManager that is starting answers 503 until it leads, and 500 about a job that it is still restoring; of one
-    # that is away a proxy says 502 or 504.
-    if response.status_code in _NOT_READY or "UnavailableDispatcherOperationException" in error:
-        return FlinkUnreachable(f"{where}: the JobManager is not ready yet; try again ({root_cause(error)})")
-    if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
-        return FlinkRejected(f"{where}: {response.status_code}: {root_cause(error)}; is the token right?")
-    kind = FlinkNotFound if response.status_code == requests.codes.not_found else FlinkRejected
-    return kind(f"{where}: {response.status_code}: {root_cause(error)}")
+    status = response.status_code
+    # A JobManager that is starting answers 503 until it leads, and 500 about a job that it is still restoring.
+    if status == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
+        return FlinkNotReady(f"{where}: the JobManager is not ready yet; try again ({root_cause(error)})")
+    if status in (requests.codes.bad_gateway, requests.codes.gateway_timeout):
+        return FlinkUnreachable(f"{where}: {status}: the proxy before it has no answer; is the JobManager up?")
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        return FlinkRejected(f"{where}: {status}: {root_cause(error)}; is the token right?")
+    kind = FlinkNotFound if status == requests.codes.not_found else FlinkRejected
+    return kind(f"{where}: {status}: {root_cause(error)}")

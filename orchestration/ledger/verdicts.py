@@ -12,8 +12,6 @@ from orchestration.verdicts import Number, Severity, Verdict
 NOTHING_AUDITED = "nothing is audited yet: the job has committed no offset, or the ledger has not run"
 UNACCOUNTED = {Fate.LOST: "LOST", Fate.GONE: "gone"}
 SHOWN_RANGES = 10
-# Kinds of findings that the limits of the stream explain: a bad record landed, in part or with a `?` for a surrogate.
-KNOWN_LIMITS = frozenset({"invalid_landed"})
 SHOWN_HOURS = 5
 
 
@@ -142,10 +140,7 @@ def produced_equals_acknowledged(acknowledged: Mapping[int, int], ends: Mapping[
 
 
 def deep_audit_clean(last: DeepAuditFacts | None) -> Verdict:
-    """No finding of a deep audit may be open; an audit that is under way counts as far as it has come.
-
-    Findings of the kinds that the stream is known to let pass (docs/guarantees.md) warn; any other is an error.
-    """
+    """No finding of a deep audit may be open; an audit that is under way counts as far as it has come."""
     if last is None:
         return Verdict(True, "no deep audit has run yet; it is scheduled, or launch the job deep_audit")
     figures: dict[str, Number] = {"records": last.records, "age_h": round(last.age_s / 3600, 2), **last.counts}
@@ -153,10 +148,8 @@ def deep_audit_clean(last: DeepAuditFacts | None) -> Verdict:
     if not any(last.counts.values()):
         return Verdict(True, f"{state} left no finding open", metadata=figures)
     found = ", ".join(f"{count:,} {kind}" for kind, count in last.counts.items() if count)
-    known = all(kind in KNOWN_LIMITS for kind, count in last.counts.items() if count)
-    severity = Severity.WARN if known else Severity.ERROR
     words = f"{state} left findings open: {found}; such as {'; '.join(last.examples)}"
-    return Verdict(False, words, severity, figures)
+    return Verdict(False, words, Severity.ERROR, figures)
 
 
 def hours_complete(waiting: Sequence[str], reported: int, patience_s: float) -> Verdict:

@@ -9,40 +9,37 @@ from pathlib import Path
 import psutil
 
 from contract.cases import CASES
+from contract.event import EventRow
 from infra.local.secrets import NAMES
 from infra.local.stack import Stack
 from infra.local.supervisor import orphans
 from orchestration.cli.counts import read_counts
 from orchestration.cli.dagster_api import DagsterApi
 from orchestration.defs.resources import resources
+from orchestration.ledger.validator import validate
 from orchestration.settings import Settings
 from tests.acceptance.pipeline import active, launch, settle, wait_until
-from tests.fixtures.limits import rows_of
 from tests.fixtures.records import Record, Row, read_table, read_topic, send
 
 
-def expected_rows(records: Iterable[Record]) -> tuple[dict[str, dict[int, Row]], set[tuple[int, int]]]:
-    """For each event_id its newest row of each partition; and offsets of which nothing is known beforehand.
+def expected_rows(records: Iterable[Record]) -> dict[str, dict[int, Row]]:
+    """For each event_id its newest row of each partition.
 
     Events of one id share a partition, but for those whose key a producer could not read: which of two partitions
-    comes last is then chance. What the stream lands of the documented limits (docs/guarantees.md) must be there too.
+    comes last is then chance.
     """
     rows: dict[str, dict[int, Row]] = {}
-    undefined: set[tuple[int, int]] = set()
     for record in records:
-        landed = rows_of(record.value)
-        if landed is None:
-            undefined.add((record.partition, record.offset))
-        for row in landed or []:
+        if isinstance(row := validate(record.value), EventRow):
             newest = rows.setdefault(row.event_id, {})
             newest[record.partition] = (*astuple(row), record.partition, record.offset, record.timestamp)
-    return rows, undefined
+    return rows
 
 
 def assert_landed_exactly(settings: Settings) -> None:
     """Each row is what was produced, and each valid event has its row; nothing else is in the table."""
-    wanted, undefined = expected_rows(read_topic(settings))
-    rows = [row for row in read_table(settings) if (row[3], row[4]) not in undefined]
+    wanted = expected_rows(read_topic(settings))
+    rows = read_table(settings)
     found = {row[0]: row for row in rows}
     assert len(found) == len(rows), "an event_id has two rows"
     lost = wanted.keys() - found.keys()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from producer.generator import EventGenerator
-from producer.journal import digest
-from tests.fixtures.limits import rows_of
 
 _VERSION: Final = "1"
 
@@ -18,8 +15,7 @@ _VERSION: Final = "1"
 class Sent(NamedTuple):
     """A row that a record may have become; the place is None for a record that was not acknowledged.
 
-    `required`: a valid event that was acknowledged. The others may be in the table or not: events that were never
-    answered, and malformed records that the stream lands all the same (docs/guarantees.md).
+    `required`: a valid event that was acknowledged. The others, which were never answered, may be in the table or not.
     """
 
     event_id: str
@@ -68,13 +64,10 @@ def parse(lines: Iterable[str]) -> Journal:
     if unknown := [number for number in places if number >= len(records)]:
         raise ValueError(f"record {unknown[0]} was acknowledged and never sent")
     prefix = EventGenerator(int(head[2])).event_id(0).rpartition("_")[0] + "_"
-    return Journal(prefix, [row for number, line in enumerate(records) for row in _rows(line, places.get(number))])
+    sent = [_sent(line, places.get(number)) for number, line in enumerate(records) if line[0] == "s"]
+    return Journal(prefix, sent)
 
 
-def _rows(line: list[str], place: tuple[int, int] | None) -> Iterator[Sent]:
+def _sent(line: list[str], place: tuple[int, int] | None) -> Sent:
     partition, offset = place or (None, None)
-    if line[0] == "s":
-        yield Sent(line[1], line[2], partition, offset, place is not None)
-    elif line[1] not in "-*":
-        for row in rows_of(b64decode(line[1])) or []:
-            yield Sent(row.event_id, digest(row.event_id, row.user_name, row.location), partition, offset, False)
+    return Sent(line[1], line[2], partition, offset, place is not None)

@@ -49,8 +49,8 @@ class Scene:
 
     def tick(self) -> str:
         """One tick as the daemon makes it; the reason it gives."""
-        (sensor, _) = heal.sensors(self.stream.settings)
-        context = dg.build_sensor_context(self.instance, self.cursor, resources={"stream": self.stream})
+        sensor = heal.self_heal_sensor(self.stream.settings, self.stream)
+        context = dg.build_sensor_context(self.instance, self.cursor)
         result = sensor(context)
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor

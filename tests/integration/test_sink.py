@@ -60,6 +60,12 @@ def landed(scene: Scene) -> int:
     return int(count)
 
 
+def newest(scene: Scene) -> int:
+    """The greatest offset in the table."""
+    ((offset,),) = scene.rows("SELECT max(kafka_offset) FROM events")
+    return int(offset)
+
+
 def has_rows(scene: Scene, count: int) -> bool:
     """The table holds so many."""
     return landed(scene) == count
@@ -97,6 +103,17 @@ def test_each_type_lands_as_it_is_and_of_one_id_the_last(scene: Scene, spec: Job
     with RecordReader(scene.kafka.brokers, scene.topic) as reader:
         stamps = {record.offset: record.timestamp_ms for record in reader.read_range(0, 0, 2 * len(kept))}
     assert [round(row[4].timestamp() * 1000) for row in found] == [stamps[row[3]] for row in found]
+
+
+def test_batches_with_ids_that_have_landed_are_upserted(scene: Scene, spec: JobSpec, submit: Submit) -> None:
+    """New ids, known ones, and both in one batch, so that COPY is tried, refused, let be and tried again."""
+    ids = [*range(40), *range(20, 60), *range(60, 200), 199, 200, 0, *range(201, 260)]
+    scene.produce(*(event(f"id-{number}", user_name=f"at {place}") for place, number in enumerate(ids)))
+    submit(replace(spec, sink_flush_rows=4, start_offsets={0: 0}, end_offsets={0: len(ids)}))
+    wait_until(lambda: (landed(scene), newest(scene)) == (260, len(ids) - 1), "the rows", PATIENCE_S)
+    last = {f"id-{number}": (f"at {place}", place) for place, number in enumerate(ids)}
+    found = scene.rows("SELECT event_id, user_name, kafka_offset FROM events")
+    assert {row[0]: row[1:] for row in found} == last
 
 
 def test_a_lost_session_costs_no_restart(

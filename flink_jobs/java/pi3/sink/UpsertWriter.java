@@ -15,13 +15,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Collects rows, of one key only the last, and upserts them: when there are enough, when the first has waited long
+ * Collects rows, of one key only the last, and writes them: when there are enough, when the first has waited long
  * enough, and before each checkpoint. Runs in the task's one thread.
  */
 final class UpsertWriter implements SinkWriter<RowData> {
 
     private static final Logger LOG = LoggerFactory.getLogger(UpsertWriter.class);
     private static final long RETRY_DELAY_MS = 500;
+    private static final String UNIQUE_VIOLATION = "23505";
 
     private final UpsertSink sink;
     private final RowDataSerializer serializer;
@@ -29,6 +30,7 @@ final class UpsertWriter implements SinkWriter<RowData> {
     private final ProcessingTimeService clock;
     private final Counter sent;
     private final Map<Object, RowData> rows = new LinkedHashMap<>();
+    private final NewKeys newKeys = new NewKeys();
     private Connection connection;
     private int session;
     private boolean timed;
@@ -65,7 +67,7 @@ final class UpsertWriter implements SinkWriter<RowData> {
         }
         for (int attempt = 0; ; attempt++) {
             try {
-                upsert();
+                send();
                 sent.inc(rows.size());
                 rows.clear();
                 return;
@@ -80,7 +82,7 @@ final class UpsertWriter implements SinkWriter<RowData> {
         }
     }
 
-    private void upsert() throws SQLException, IOException {
+    private void send() throws SQLException, IOException {
         if (connection == null) {
             connection = sink.database().connect();
             if (session != 0) {
@@ -88,7 +90,19 @@ final class UpsertWriter implements SinkWriter<RowData> {
             }
             session = Database.session(connection);
         }
-        sink.statement().execute(connection, rows.values());
+        if (newKeys.expected()) {
+            try {
+                sink.statement().copy(connection, rows.values());
+                newKeys.found();
+                return;
+            } catch (SQLException failure) {
+                if (!UNIQUE_VIOLATION.equals(failure.getSQLState())) {
+                    throw failure;
+                }
+                newKeys.notFound();
+            }
+        }
+        sink.statement().upsert(connection, rows.values());
     }
 
     /** Connection lost, rolled back for a deadlock, server stopping: https://www.postgresql.org/docs/18/errcodes-appendix.html. */

@@ -10,10 +10,10 @@ import org.apache.flink.table.data.binary.BinaryStringData;
 import org.apache.flink.table.types.logical.LogicalType;
 
 /**
- * How values of one column become a PostgreSQL array in its binary form: array_recv and the receive functions of the
- * element types in PostgreSQL's src/backend/utils/adt.
+ * How values of one column are sent in PostgreSQL's binary form, one by one or as an array: array_recv and the receive
+ * functions of the types in PostgreSQL's src/backend/utils/adt.
  */
-enum ArrayColumn {
+enum BinaryColumn {
     TEXT("text", 25, 1009) {
         @Override
         void write(RowData row, int position, DataOutputSerializer out) throws IOException {
@@ -52,7 +52,7 @@ enum ArrayColumn {
     final int elementOid;
     final int arrayOid;
 
-    ArrayColumn(String sqlType, int elementOid, int arrayOid) {
+    BinaryColumn(String sqlType, int elementOid, int arrayOid) {
         this.sqlType = sqlType;
         this.elementOid = elementOid;
         this.arrayOid = arrayOid;
@@ -61,7 +61,7 @@ enum ArrayColumn {
     /** Append a value: its length and its bytes. */
     abstract void write(RowData row, int position, DataOutputSerializer out) throws IOException;
 
-    static ArrayColumn of(LogicalType type) {
+    static BinaryColumn of(LogicalType type) {
         switch (type.getTypeRoot()) {
             case VARCHAR:
                 return TEXT;
@@ -77,7 +77,7 @@ enum ArrayColumn {
     }
 
     /** The array of this column's values in the rows. */
-    byte[] encode(Collection<RowData> rows, int position, DataOutputSerializer out) throws IOException {
+    byte[] array(Collection<RowData> rows, int position, DataOutputSerializer out) throws IOException {
         out.clear();
         out.writeInt(1); // dimensions
         out.writeInt(0); // no NULL among them
