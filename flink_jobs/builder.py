@@ -119,8 +119,9 @@ def build(
     run["pipeline.global-job-parameters"] = f"{FINGERPRINT}:{spec.fingerprint or fingerprint(definition, jars)}"
     properties = {f"properties.{name}": value for name, value in options.get("kafka", {}).items()}
     source = Template(definition.source).substitute(scan_range=_assigned({**_scan_range(spec), **properties}))
-    # The driver takes the last of two equal names, so the options win over what the address has already.
-    last = {"ApplicationName": writer_name(spec), **options.get("postgres", {})}
+    # The driver takes the last of two equal names, so the options win over what the address has already; but the name
+    # is the run's own, by which the writer lease knows it.
+    last = {**options.get("postgres", {}), "ApplicationName": writer_name(spec)}
     name = urlencode(last).replace("'", "''")
     sink = Template(definition.sink).substitute(application_name=name, password=literal(password))
     return JobPlan({**definition.settings, **run}, (source, sink), definition.insert)

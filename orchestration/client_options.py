@@ -23,6 +23,7 @@ KAFKA_RESERVED: Final = frozenset({
     "enable.auto.offset.store", "enable.idempotence", "enable.partition.eof", "group.id", "isolation.level",
     "metadata.broker.list", "partitioner", "request.required.acks", "transactional.id",
 })  # fmt: skip
+FLINK_RESERVED: Final = frozenset({"commit.offsets.on.checkpoint", "max.poll.records"})
 POSTGRES_RESERVED: Final = frozenset(
     {"application_name", "connect_timeout", "dbname", "host", "options", "password", "port", "user"}
 )
@@ -83,7 +84,7 @@ def check(settings: Settings) -> None:
         _check_kafka("PI3_PRODUCER_KAFKA_OPTIONS", settings.producer_kafka_options, effective)
     if settings.postgres_options:
         _check_postgres("PI3_POSTGRES_OPTIONS", plain(settings.postgres_options))
-    _refuse("PI3_FLINK_KAFKA_OPTIONS", settings.flink_kafka_options, KAFKA_RESERVED | {"max.poll.records"})
+    _refuse("PI3_FLINK_KAFKA_OPTIONS", settings.flink_kafka_options, KAFKA_RESERVED | FLINK_RESERVED)
     _refuse("PI3_FLINK_POSTGRES_OPTIONS", settings.flink_postgres_options, POSTGRES_RESERVED)
     flink_options(settings)
 
@@ -97,7 +98,7 @@ def _check_kafka(setting: str, given: Options, effective: Mapping[str, str]) -> 
     try:
         AdminClient({"log_level": 0, **effective})
     except KafkaException as error:
-        raise ConfigurationError(f"setting {setting}: {_without(effective, error.args[0].str())}") from error
+        raise ConfigurationError(f"setting {setting}: {without_values(effective, error.args[0].str())}") from error
 
 
 def _check_postgres(setting: str, given: Mapping[str, str]) -> None:
@@ -109,7 +110,7 @@ def _check_postgres(setting: str, given: Mapping[str, str]) -> None:
     try:
         make_dsn(**given)
     except psycopg2.ProgrammingError as error:
-        raise ConfigurationError(f"setting {setting}: {_without(given, str(error).strip())}") from error
+        raise ConfigurationError(f"setting {setting}: {without_values(given, str(error).strip())}") from error
 
 
 def _refuse(setting: str, given: Mapping[str, Any], reserved: frozenset[str]) -> None:
@@ -126,8 +127,8 @@ def _check_files(setting: str, files: Mapping[str, str]) -> None:
             raise ConfigurationError(f"setting {setting}: {name} names {path}, which does not exist on this machine")
 
 
-def _without(options: Mapping[str, str], words: str) -> str:
-    """A client's complaint may quote a value."""
+def without_values(options: Mapping[str, str], words: str) -> str:
+    """A client's complaint without the values of options that it quotes."""
     for value in sorted(filter(None, options.values()), key=len, reverse=True):
         words = words.replace(f'"{value}"', "(its value)")
     return words

@@ -74,6 +74,8 @@ def _principal(found: servers.Servers, who: str, brokers: Brokers) -> list[Findi
     from orchestration.resources import kafka_rights
 
     topic = found.settings.kafka_topic
+    if why := kafka_rights.unusable(brokers):
+        return [readiness.not_tried(who, why)]
     try:
         entry = readiness.login(who, brokers.bootstrap_servers, kafka_rights.refusal(brokers))
         if entry.state is State.ERROR:

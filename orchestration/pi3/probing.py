@@ -91,8 +91,13 @@ def _await_end(client: FlinkClient, job_id: str) -> tuple[str, float]:
 def _rows(folder: Path) -> list[float]:
     """When the TaskManager wrote, in Unix seconds by its own clock."""
     lines = [line for path in folder.glob("part-*") for line in path.read_text().splitlines()]
-    stamps = [str(json.loads(line)["written_at"]) for line in lines]
-    return [datetime.fromisoformat(stamp).replace(tzinfo=timezone.utc).timestamp() for stamp in stamps]
+    return [unix_s(str(json.loads(line)["written_at"])) for line in lines]
+
+
+def unix_s(stamp: str) -> float:
+    """A timestamp of UTC as Flink writes it, with any number of digits below the second."""
+    whole, _, fraction = stamp.partition(".")
+    return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp() + float(f"0.{fraction or 0}")
 
 
 def postgres_ahead_s(found: servers.Servers) -> float:

@@ -22,6 +22,12 @@ def login(who: str, where: str, refusal: str | None) -> Finding:
     return Finding(State.ERROR, f"kafka login, {who}", f"not let in at {where}: {refusal}", fix)
 
 
+def not_tried(who: str, why: str) -> Finding:
+    """A login that only the Java client understands, or whose files are on other hosts."""
+    fix = "look whether the job reads once it is launched: this login is for Flink's hosts"
+    return Finding(State.WARN, f"kafka login, {who}", f"not tried from here: {why}", fix)
+
+
 def rights(who: str, what: str, granted: Collection[str] | None, needed: Collection[str]) -> Finding:
     """Whether a principal may do on a topic or group what it must; None: it is not even told that there is one."""
     lacking = sorted(set(needed) - set(granted or ()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from orchestration.client_options import without_values
 from orchestration.resources.brokers import Brokers
 
 TIMEOUT_S: Final = 6.0
@@ -12,13 +13,24 @@ _FINDING: Final = ("COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "COORDINATOR_
 _POLL_S: Final = 0.2
 
 
+def unusable(brokers: Brokers) -> str | None:
+    """Why librdkafka does not take the options at all, such as names of another client; None: it does."""
+    from confluent_kafka import KafkaException
+
+    try:
+        _admin(brokers, [])
+    except KafkaException as error:
+        return without_values(brokers.plain(), str(error.args[0].str()))
+    return None
+
+
 def refusal(brokers: Brokers) -> str | None:
     """Why the principal is not let in, as the client tells it; None: it is."""
     from confluent_kafka import KafkaError, KafkaException
 
     heard: list[KafkaError] = []
+    admin = _admin(brokers, heard)
     try:
-        admin = _admin(brokers, heard)
         admin.list_topics(timeout=TIMEOUT_S)
     except KafkaException as error:
         if heard_of := _reason(admin, heard):

@@ -14,6 +14,7 @@ from orchestration.client_options import KAFKA_RESERVED, POSTGRES_RESERVED, flin
 from orchestration.defs.resources import resources
 from orchestration.errors import ConfigurationError
 from orchestration.resources.brokers import Brokers
+from orchestration.resources.kafka_rights import unusable
 from orchestration.settings import Settings, read_settings
 
 SECRET = "hunter2-hunter2"  # noqa: S105
@@ -233,6 +234,13 @@ def test_a_wrong_option_is_told_when_the_settings_are_read(
     with pytest.raises(ConfigurationError, match=words) as caught:
         read(tmp_path, **{name: value})
     assert SECRET not in str(caught.value)
+
+
+def test_a_login_of_another_client_cannot_be_tried() -> None:
+    assert unusable(Brokers("127.0.0.1:1", {"socket.timeout.ms": SecretStr("1000")})) is None
+    why = unusable(Brokers("127.0.0.1:1", {"sasl.jaas.config": SecretStr(SECRET)}))
+    assert "JAAS" in (why or "")
+    assert SECRET not in (unusable(Brokers("x", {"security.protocol": SecretStr(SECRET)})) or SECRET)
 
 
 def test_no_value_of_an_option_shows(tmp_path: Path) -> None:

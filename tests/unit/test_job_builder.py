@@ -200,12 +200,14 @@ def test_a_replay_moves_no_offsets_of_the_group() -> None:
 
 
 def test_options_of_the_clients_win_and_are_no_part_of_the_job() -> None:
-    options = {"kafka": {"security.protocol": "SSL", "ssl.key": "a'b\nc"}, "postgres": {"sslrootcert": "/my ca.pem"}}
+    named = {"sslrootcert": "/my ca.pem", "ApplicationName": "not-ours"}
+    options = {"kafka": {"security.protocol": "SSL", "ssl.key": "a'b\nc"}, "postgres": named}
     spec = replace(SPEC, jdbc_url="jdbc:postgresql://h/db?sslrootcert=/former")
     plan = build(spec, "p", JARS, options=options)
     source, sink = tables(plan)
     assert (source["properties.security.protocol"], source["properties.ssl.key"]) == ("SSL", "a'b\nc")
-    assert parse_qs(sink["url"].partition("?")[2])["sslrootcert"] == ["/former", "/my ca.pem"]
+    found = parse_qs(sink["url"].partition("?")[2])
+    assert (found["sslrootcert"], found["ApplicationName"]) == (["/former", "/my ca.pem"], [SPEC.job_name])
     assert plan.configuration == build(spec, "p", JARS).configuration
     assert "/my" not in repr(plan)
 

@@ -20,6 +20,7 @@ MISSING = ("the table events does not exist",)
         (readiness.login("flink", "k:1", None), State.OK, "let in at k:1", ""),
         (readiness.login("flink", "k:1", "SASL authentication error"), State.ERROR, "at k:1: SASL", "KAFKA_PASSWORD"),
         (readiness.login("flink", "k:1", "Connection refused"), State.ERROR, "at k:1: Conn", "BOOTSTRAP_SERVERS"),
+        (readiness.not_tried("flink", "no such property"), State.WARN, "not tried from here: no such", "Flink's hosts"),
         (readiness.rights("flink", "topic t", {"READ", "ALTER"}, ("READ",)), State.OK, "READ on topic t", ""),
         (readiness.rights("flink", "topic t", {"READ"}, ("WRITE", "READ")), State.ERROR, "lacks WRITE on", "allow"),
         (readiness.rights("flink", "topic t", None, ("READ",)), State.ERROR, "lacks READ on topic t", "allow flink"),

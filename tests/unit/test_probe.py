@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from flink_jobs.probe import probe, probe_folder
+from orchestration.pi3.probing import unix_s
 from tests.unit.test_job_spec import SPEC
 
 
@@ -25,3 +28,15 @@ def test_the_probe_is_sent_as_the_job_and_does_nothing_of_it() -> None:
     (statement,) = plan.statements
     assert f"'path' = '{probe_folder(SPEC.state_uri, '0' * 32)}'" in statement
     assert plan.insert.startswith("INSERT INTO probe")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "seconds"),
+    [
+        ("2026-01-02 03:04:05.678", 1767323045.678),
+        ("2026-01-02 03:04:05.6", 1767323045.6),
+        ("2026-01-02 03:04:05", 1767323045.0),
+    ],
+)
+def test_the_taskmanagers_stamp(stamp: str, seconds: float) -> None:
+    assert unix_s(stamp) == pytest.approx(seconds, abs=1e-6)
