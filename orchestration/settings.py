@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     hourly_window_h: Positive = 48
     hourly_revise_s: Annotated[int, Field(ge=0)] = 3_600
 
+    metrics: bool = False  # whether the servers of the local stack have endpoints for Prometheus
+
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None
     local_kafka_controller_port: Port | None = None
@@ -120,6 +122,10 @@ class Settings(BaseSettings):
     local_flink_rpc_port: Port | None = None
     local_dagster_port: Port | None = None
     local_dagster_code_port: Port | None = None
+    local_kafka_metrics_port: Port | None = None
+    local_flink_jobmanager_metrics_port: Port | None = None
+    local_flink_taskmanager_metrics_port: Port | None = None
+    local_metrics_port: Port | None = None
 
     @property
     def run_dir(self) -> Path:

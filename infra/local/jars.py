@@ -31,7 +31,11 @@ WANTED = {
     ),
     # The Java runtime that comes as a Python package has no compiler.
     "compiler": ("org.eclipse.jdt:ecj:3.44.0",),
+    # In Kafka and Flink, if their metrics are wanted.
+    "metrics": ("io.prometheus.jmx:jmx_prometheus_javaagent:1.0.1",),
 }
+# Flink itself brings what its connectors need, and the agent's jar holds all of its own.
+SELF_CONTAINED = ("flink", "metrics")
 
 
 @dataclass(frozen=True)
@@ -132,9 +136,10 @@ def _by_name(jar: LockedJar) -> str:
 def main() -> None:
     """Resolve `WANTED` and write the lock."""
     cache = Path(".stack/maven")
-    # Flink itself brings what its connectors need.
     jars = [
-        jar for server, names in WANTED.items() for jar in resolve(server, names, cache, transitive=server != "flink")
+        jar
+        for server, names in WANTED.items()
+        for jar in resolve(server, names, cache, transitive=server not in SELF_CONTAINED)
     ]
     write_lock(LOCK, jars)
 

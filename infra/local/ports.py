@@ -23,6 +23,10 @@ class Ports:
     flink_rpc: int = 6123
     dagster: int = 3000
     dagster_code: int = 4000
+    kafka_metrics: int = 9404
+    flink_jobmanager_metrics: int = 9249
+    flink_taskmanager_metrics: int = 9250
+    metrics: int = 9251
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from infra.local import dagster, flink, jars, java, kafka, ports, postgres, ready, secrets, sink
+from infra.local import dagster, flink, jars, java, kafka, metrics, ports, postgres, ready, secrets, sink
 from infra.local.errors import SetupError, in_one_line
 from infra.local.paths import REPOSITORY, StackPaths
+from infra.local.program import Program
 from infra.local.supervisor import ProcessState, Supervisor, end_orphans
 
 NEEDED_BYTES = 2 * 1024**3
@@ -28,7 +29,7 @@ class StackSpec:
     `roles` maps owner, writer, reader and auditor to role names; `fixed_ports` holds just the ports that a setting
     fixes; `environment` is what the servers are started with. `kafka_listeners` (by name) and `flink_rpc` (by
     `jobmanager` and `taskmanager`) are for clients that see the server under another address. `with_dagster` False:
-    the data path alone.
+    the data path alone. `with_metrics`: Prometheus may ask the servers.
     """
 
     root: Path
@@ -39,6 +40,7 @@ class StackSpec:
     kafka_listeners: dict[str, ports.Listener] = field(default_factory=dict)
     flink_rpc: dict[str, ports.Listener] = field(default_factory=dict)
     with_dagster: bool = True
+    with_metrics: bool = False
 
 
 class Stack:
@@ -101,7 +103,7 @@ class Stack:
 
     def _adopted_ports(self) -> ports.Ports:
         saved = self._saved()
-        if moved := [name for name, port in self._spec.fixed_ports.items() if saved[name] != port]:
+        if moved := [name for name, port in self._spec.fixed_ports.items() if saved.get(name) != port]:
             settings = ", ".join(f"PI3_LOCAL_{name.upper()}_PORT" for name in moved)
             raise SetupError(f"the stack is running on another port than {settings} says: `make stop` it first")
         return ports.Ports(**saved)
@@ -129,8 +131,17 @@ class Stack:
             *flink.programs(self.paths),
             *(dagster.programs(self.paths, chosen) if self._spec.with_dagster else ()),
         ]
+        if self._spec.with_metrics:
+            programs = self._watched(programs, chosen)
         self.supervisor.start(programs, self._spec.environment)
         return chosen
+
+    def _watched(self, programs: list[Program], chosen: ports.Ports) -> list[Program]:
+        metrics.prepare(self.paths, chosen)
+        locked = [jar for jar in jars.read_lock() if jar.server == "metrics"]
+        (agent,) = jars.fetch(self.paths.maven, locked, self._say).values()
+        found = metrics.watched(programs, self.paths, chosen, agent)
+        return [*found, metrics.exporter(self.paths, chosen)] if self._spec.with_dagster else found
 
     def _check_disk(self) -> None:
         self._spec.root.mkdir(parents=True, exist_ok=True)

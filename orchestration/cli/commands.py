@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from infra.local.metrics import scrape_file
+from infra.local.paths import StackPaths
 from orchestration.cli import preflight
 from orchestration.cli.counts import COLUMNS, Counts, read_counts, remaining
 from orchestration.cli.dagster_api import CheckVerdict, DagsterApi
@@ -149,6 +151,8 @@ def _print_verdicts(verdicts: tuple[CheckVerdict, ...]) -> None:
 
 def _print_addresses(settings: Settings) -> None:
     print(f"\nDagster {settings.dagster_url}\nFlink   {settings.flink_rest_url}")
+    if settings.metrics:
+        print(f"Metrics prometheus --config.file={scrape_file(StackPaths(settings.stack_dir))}")
 
 
 def _say(text: str) -> None:

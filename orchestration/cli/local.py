@@ -17,4 +17,11 @@ def stack_spec(settings: Settings) -> StackSpec:
     """What that stack needs to know."""
     roles = {role: getattr(settings, f"postgres_{role}") for role in ("owner", "writer", "reader", "auditor")}
     environment = child_environment(PI3_STACK_DIR=str(settings.stack_dir))
-    return StackSpec(settings.stack_dir, settings.postgres_database, roles, environment, settings.fixed_ports)
+    return StackSpec(
+        settings.stack_dir,
+        settings.postgres_database,
+        roles,
+        environment,
+        settings.fixed_ports,
+        with_metrics=settings.metrics,
+    )

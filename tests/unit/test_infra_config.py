@@ -180,4 +180,4 @@ def test_servers_stop_after_those_that_use_them(paths: StackPaths) -> None:
 
 
 def test_no_two_ports_have_the_same_default() -> None:
-    assert len(set(astuple(Ports()))) == 7
+    assert len(set(astuple(Ports()))) == 11
