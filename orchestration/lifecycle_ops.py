@@ -92,7 +92,7 @@ def save_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) -> 
     metadata: dict[str, int | float | str] = {
         "action": "savepoint",
         "savepoint": path,
-        "savepoint_bytes": size_bytes(path),
+        "savepoint_bytes": size_bytes(path, endpoint=stream.settings.s3_endpoint_url),
         "duration_s": round(duration_s, 3),
         "superseded": removed.total,
     }

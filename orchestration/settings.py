@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     flink_parallelism: Positive = 4
     flink_lib_dir: Path | None = None
     flink_state_uri: str = f"file://{REPOSITORY}/.stack/data/flink"
+    s3_endpoint_url: str | None = None  # of an object store for `flink_state_uri` that is not Amazon's
     java_home: Path | None = None
     checkpoint_interval_ms: Positive = 5_000
     sink_flush_rows: Positive = 2_048

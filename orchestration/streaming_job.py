@@ -215,7 +215,8 @@ class StreamingJob(TreatAsResourceParam):
         # A checkpoint of the rejected version may hold offsets of records that it landed wrongly.
         known = self.record()
         if known.job_id:
-            remove_checkpoints(self.settings.flink_state_uri, known.job_id)
+            endpoint = self.settings.s3_endpoint_url
+            remove_checkpoints(self.settings.flink_state_uri, known.job_id, endpoint=endpoint)
         if stopped and stopped.savepoint_path:
             submission = self._submission(old, known, lock)
             self.flink.start_from(_claim(known, old), submission, stopped.savepoint_path)

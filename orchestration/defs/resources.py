@@ -25,7 +25,11 @@ def resources(settings: Settings) -> dict[str, Any]:
             reader=Login(settings.postgres_reader, settings.postgres_reader_password),
             auditor=Login(settings.postgres_auditor, settings.postgres_auditor_password),
         ),
-        "flink": FlinkResource(rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri),
+        "flink": FlinkResource(
+            rest_url=settings.flink_rest_url,
+            state_uri=settings.flink_state_uri,
+            s3_endpoint_url=settings.s3_endpoint_url,
+        ),
         "producer": ProducerResource(
             run_dir=str(settings.run_dir),
             working_dir=str(REPOSITORY),

@@ -80,6 +80,7 @@ class Lifecycle:
     start_timeout_s: float = 90.0
     stop_timeout_s: float = 90.0
     poll_s: float = 0.3
+    s3_endpoint_url: str | None = None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
 
@@ -88,7 +89,8 @@ class Lifecycle:
         while True:
             match decide(self._known(claim.name), claim):
                 case Submit():
-                    return self._start(claim, submit, restore_points(self.state_uri, since))
+                    points = restore_points(self.state_uri, since, endpoint=self.s3_endpoint_url)
+                    return self._start(claim, submit, points)
                 case Adopt(job):
                     return Ensured(self._until_healthy(job.summary.id).id, "adopted")
                 case Await(job):

@@ -18,10 +18,11 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
     """A session cluster, by its REST address, and the folder in which its jobs keep their state."""
 
     rest_url: str = Field(description="Address of the JobManager's REST API, such as http://127.0.0.1:8081.")
-    state_uri: str = Field(description="file:/// folder of one job, with its checkpoints/ and savepoints/.")
+    state_uri: str = Field(description="file:/// or s3:// folder of one job, with its checkpoints/ and savepoints/.")
     timeout_s: float = Field(default=3.0, gt=0, description="Limit of one REST call.")
     start_timeout_s: float = Field(default=90.0, gt=0, description="Limit until all tasks of a new job run.")
     stop_timeout_s: float = Field(default=90.0, gt=0, description="Limit of a savepoint, and of a job's end.")
+    s3_endpoint_url: str | None = Field(default=None, description="Address of an object store that is not Amazon's.")
 
     @property
     def client(self) -> FlinkClient:
@@ -82,4 +83,5 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
         return self._lifecycle().savepoint(job_id)
 
     def _lifecycle(self) -> Lifecycle:
-        return Lifecycle(self.client, self.state_uri, self.start_timeout_s, self.stop_timeout_s)
+        limits = (self.start_timeout_s, self.stop_timeout_s)
+        return Lifecycle(self.client, self.state_uri, *limits, s3_endpoint_url=self.s3_endpoint_url)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from pathlib import Path
+from datetime import datetime
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
-from orchestration.errors import ConfigurationError
+from orchestration.flink.storage import StoredFile, state_folder
 
 # Flink writes this file last: a folder without it is no checkpoint yet, or no longer one.
 METADATA: Final = "_metadata"
+CHECKPOINT: Final = re.compile(rf"(?P<folder>checkpoints/(?P<job_id>[^/]+)/chk-[^/]+)/{METADATA}")
+SAVEPOINT: Final = re.compile(rf"(?P<folder>savepoints/savepoint-(?P<job_id>[^/-]*)[^/]*)/{METADATA}")
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,22 @@ class RestorePoint:
     job_id: str
 
 
-def restore_points(state_uri: str, since: datetime | None = None) -> tuple[RestorePoint, ...]:
+def restore_points(
+    state_uri: str, since: datetime | None = None, *, endpoint: str | None = None
+) -> tuple[RestorePoint, ...]:
     """All restore points under `<state_uri>/checkpoints` and `<state_uri>/savepoints`, newest first.
 
-    `since` leaves out those that are older.
+    `since` leaves out those that are older. `endpoint`, here and below: see `state_folder`.
 
-    Raises: ConfigurationError for a state that is not in a local folder.
+    Raises:
+        ConfigurationError: the state is in a place that cannot be searched.
+        TransientError: that place is out of reach.
     """
-    folder = local_folder(state_uri)
-    checkpoints = [_point(path, "checkpoint") for path in folder.glob(f"checkpoints/*/chk-*/{METADATA}")]
-    savepoints = [_point(path, "savepoint") for path in folder.glob(f"savepoints/savepoint-*/{METADATA}")]
-    found = (point for point in checkpoints + savepoints if point and (since is None or point.created_at > since))
-    return tuple(sorted(found, key=lambda point: point.created_at, reverse=True))
+    state = state_folder(state_uri, endpoint)
+    files = (*state.files("checkpoints"), *state.files("savepoints"))
+    found = (point for point in (_point(state.uri, file) for file in files) if point)
+    younger = (point for point in found if since is None or point.created_at > since)
+    return tuple(sorted(younger, key=lambda point: point.created_at, reverse=True))
 
 
 def newest_usable(points: Iterable[RestorePoint], excluded: Collection[str] = ()) -> RestorePoint | None:
@@ -46,56 +50,40 @@ def newest_usable(points: Iterable[RestorePoint], excluded: Collection[str] = ()
     return max(usable, key=lambda point: point.created_at, default=None)
 
 
-def remove_checkpoints(state_uri: str, job_id: str) -> None:
-    """Delete what is left of a job's checkpoints, so that nothing resumes from them.
-
-    Raises: ConfigurationError for a state that is not in a local folder.
-    """
-    shutil.rmtree(local_folder(state_uri) / "checkpoints" / job_id, ignore_errors=True)
+def remove_checkpoints(state_uri: str, job_id: str, *, endpoint: str | None = None) -> None:
+    """Delete what is left of a job's checkpoints, so that nothing resumes from them; raises as `restore_points`."""
+    state_folder(state_uri, endpoint).remove(f"checkpoints/{job_id}")
 
 
-def remove_savepoint(path: str) -> None:
+def remove_savepoint(path: str, *, endpoint: str | None = None) -> None:
     """Delete a savepoint by its URI; its metadata goes first, so that nobody takes what is left for a savepoint.
 
-    Raises: ConfigurationError for a savepoint that is not in a local folder.
+    Raises as `restore_points`.
     """
-    folder = local_folder(path)
-    (folder / METADATA).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = state_folder(path, endpoint)
+    folder.remove(METADATA)
+    folder.remove()
 
 
-def checkpointed_jobs(state_uri: str) -> frozenset[str]:
-    """Ids of the jobs that have a folder for checkpoints, with or without any in it.
-
-    Raises: ConfigurationError for a state that is not in a local folder.
-    """
-    return frozenset(path.name for path in local_folder(state_uri).glob("checkpoints/*") if path.is_dir())
+def checkpointed_jobs(state_uri: str, *, endpoint: str | None = None) -> frozenset[str]:
+    """Ids of the jobs that have a folder for checkpoints, with or without any in it; raises as `restore_points`."""
+    return state_folder(state_uri, endpoint).subfolders("checkpoints")
 
 
-def size_bytes(path: str) -> int:
-    """Bytes in a restore point's folder, by its URI.
-
-    Raises: ConfigurationError for one that is not in a local folder.
-    """
-    return sum(file.stat().st_size for file in local_folder(path).rglob("*") if file.is_file())
+def size_bytes(path: str, *, endpoint: str | None = None) -> int:
+    """Bytes in a restore point's folder, by its URI; raises as `restore_points`."""
+    return sum(file.size_bytes for file in state_folder(path, endpoint).files())
 
 
-def local_folder(state_uri: str) -> Path:
-    """The folder of a `file:` URI; Flink takes the text after the scheme as it stands, without percent-decoding.
-
-    Raises: ConfigurationError for any other scheme.
-    """
-    parts = urlsplit(state_uri)
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise ConfigurationError(f"state {state_uri}: only a file:/// folder can be searched for restore points")
-    return Path(parts.path)
+def as_listed(path: str) -> str:
+    """The URI of a restore point as `restore_points` has it: Flink tells `file:/path` for `file:///path`."""
+    return state_folder(path).uri
 
 
-def _point(metadata: Path, kind: Literal["checkpoint", "savepoint"]) -> RestorePoint | None:
-    try:
-        created_at = datetime.fromtimestamp(metadata.stat().st_mtime, tz=timezone.utc)
-    except FileNotFoundError:  # subsumed by a newer checkpoint since it was listed
-        return None
-    folder = metadata.parent
-    job_id = folder.parent.name if kind == "checkpoint" else folder.name.split("-")[1]
-    return RestorePoint(kind, f"file://{folder}", created_at, job_id)
+def _point(folder: str, file: StoredFile) -> RestorePoint | None:
+    patterns: tuple[tuple[Literal["checkpoint", "savepoint"], re.Pattern[str]], ...]
+    patterns = (("checkpoint", CHECKPOINT), ("savepoint", SAVEPOINT))
+    for kind, pattern in patterns:
+        if found := pattern.fullmatch(file.path):
+            return RestorePoint(kind, f"{folder}/{found['folder']}", file.written_at, found["job_id"])
+    return None

@@ -7,7 +7,6 @@ that are newer than the replayed record (migration 0006), so it mends and adds, 
 from __future__ import annotations
 
 import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from flink_jobs.spec import JobSpec, jar_names
 from orchestration.errors import TransientError
 from orchestration.flink.client import FlinkClient
 from orchestration.flink.errors import FlinkNotFound, FlinkUnreachable
-from orchestration.flink.restore import local_folder
+from orchestration.flink.storage import state_folder
 from orchestration.flink.types import JobSummary
 from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.lifecycle import record
@@ -182,7 +181,8 @@ class Replay:
 
     def _clean_up(self) -> None:
         """Flink has deleted the checkpoints of a job that has finished, and leaves their folders."""
-        shutil.rmtree(local_folder(replay_state_uri(self.stream.settings.flink_state_uri, self.name)), True)
+        settings = self.stream.settings
+        state_folder(replay_state_uri(settings.flink_state_uri, self.name), settings.s3_endpoint_url).remove()
         for suffix in ("json", "definition.json"):
             (self.stream.settings.run_dir / f"{self.name}.{suffix}").unlink(missing_ok=True)
 

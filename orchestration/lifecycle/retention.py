@@ -9,8 +9,8 @@ from typing import Final
 
 from orchestration.flink.restore import (
     RestorePoint,
+    as_listed,
     checkpointed_jobs,
-    local_folder,
     remove_checkpoints,
     remove_savepoint,
     restore_points,
@@ -71,17 +71,18 @@ def prune(stream: StreamingJob) -> Superseded:
 
     Raises:
         TransientError: a server is out of reach, or the job is being launched or stopped for long.
-        ConfigurationError: the state is not in a local folder.
+        ConfigurationError: the state is in a place that cannot be searched.
     """
-    state_uri = stream.settings.flink_state_uri
+    state_uri, endpoint = stream.settings.flink_state_uri, stream.settings.s3_endpoint_url
     with exclusive(stream.postgres, stream.name, stream.settings.run_dir):
         # The folders first: one that a job makes after this is not among them.
-        folders, points = checkpointed_jobs(state_uri), restore_points(state_uri)
+        folders = checkpointed_jobs(state_uri, endpoint=endpoint)
+        points = restore_points(state_uri, endpoint=endpoint)
         found = superseded(points, folders, _needed(stream))
         for path in found.savepoints:
-            remove_savepoint(path)
+            remove_savepoint(path, endpoint=endpoint)
         for job_id in found.checkpoints:
-            remove_checkpoints(state_uri, job_id)
+            remove_checkpoints(state_uri, job_id, endpoint=endpoint)
     return found
 
 
@@ -92,7 +93,6 @@ def _needed(stream: StreamingJob) -> Needed:
         savepoints=stream.settings.savepoints_kept,
         jobs=frozenset(running | ({known.job_id} if known.job_id else set())),
         holder=known.job_id,
-        # Flink tells a savepoint as file:/path, and a folder is listed as file:///path.
-        restored_from=f"file://{local_folder(known.restored_from)}" if known.restored_from else None,
+        restored_from=as_listed(known.restored_from) if known.restored_from else None,
         since=known.reset_at,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from orchestration.cli.counts import read_counts
 from orchestration.cli.dagster_api import DagsterApi
 from orchestration.defs.resources import resources
 from orchestration.flink.errors import FlinkUnreachable
-from orchestration.flink.restore import local_folder, restore_points
+from orchestration.flink.restore import RestorePoint, as_listed, restore_points
 from orchestration.settings import Settings
 from orchestration.streaming_job import StreamingJob
 from tests.acceptance import ui
@@ -47,8 +46,8 @@ def land(settings: Settings, name: str, *, within_s: float = 120) -> None:
     wait_until(landed, f"{name} has landed", within_s)
 
 
-def savepoints(settings: Settings) -> list[Path]:
-    return list(local_folder(settings.flink_state_uri).glob("savepoints/*/_metadata"))
+def savepoints(settings: Settings) -> list[RestorePoint]:
+    return [point for point in restore_points(settings.flink_state_uri) if point.kind == "savepoint"]
 
 
 def the_job(stream: StreamingJob) -> str:
@@ -97,7 +96,7 @@ def test_a_suspended_stream_stays_so_and_resumes_from_its_savepoint(
     launch(api, "recover_stream")
     assert active(stream.flink.client, settings) == [], "what is suspended is not recovered"
     launch(api, "resume_stream")
-    assert local_folder(restored_from(stream, the_job(stream))) == local_folder(savepoint.path)
+    assert as_listed(restored_from(stream, the_job(stream))) == savepoint.path
     land(settings, "after-suspend")
 
 
@@ -112,7 +111,7 @@ def test_a_savepoint_is_reported_and_old_ones_are_deleted(
     assert len(kept) == settings.savepoints_kept
     told = ui.observations(api, "streaming_job")[0]
     assert told["action"] == "savepoint"
-    assert Path(told["savepoint"].removeprefix("file:")) == max(kept, key=lambda path: path.stat().st_mtime).parent
+    assert as_listed(told["savepoint"]) == kept[0].path
     assert told["savepoint_bytes"] > 0
     assert told["duration_s"] > 0
     assert {point.job_id for point in restore_points(settings.flink_state_uri) if point.kind == "checkpoint"} <= {job}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import ConfigurationError
-from orchestration.flink.restore import RestorePoint, local_folder, newest_usable, restore_points
+from orchestration.flink.restore import RestorePoint, as_listed, newest_usable, restore_points
+from orchestration.flink.storage import LocalFolder, state_folder
 
 JOB = "0123456789abcdef0123456789abcdef"
 
@@ -52,13 +53,14 @@ def test_no_folder_no_points(tmp_path: Path) -> None:
         ("file:///my%20clone/state", "/my%20clone/state"),
     ],
 )
-def test_local_folder_reads_a_uri_as_flink_does(uri: str, folder: str) -> None:
-    assert local_folder(uri) == Path(folder)
+def test_a_local_uri_is_read_as_flink_reads_it(uri: str, folder: str) -> None:
+    assert state_folder(uri) == LocalFolder(Path(folder))
+    assert as_listed(uri) == f"file://{folder}"
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/state", "hdfs://node/state", "file://other-host/state", "/var/state"])
+@pytest.mark.parametrize("uri", ["s3:///state", "hdfs://node/state", "file://other-host/state", "/var/state"])
 def test_other_places_cannot_be_searched(uri: str) -> None:
-    with pytest.raises(ConfigurationError, match="only a file:/// folder"):
+    with pytest.raises(ConfigurationError, match="only a file:/// or s3:// folder"):
         restore_points(uri)
 
 
