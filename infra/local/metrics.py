@@ -25,6 +25,8 @@ JVMS: Final = {
     "flink-jobmanager": ("flink_jobmanager_metrics", "flink.yml"),
     "flink-taskmanager": ("flink_taskmanager_metrics", "flink.yml"),
 }
+# A JVM with an agent refuses to write its class archive; one that is there from a run without is used all the same.
+WRITES_CLASSES: Final = "-XX:+AutoCreateSharedArchive"
 REPORTER: Final = "-Dmetrics.reporter.jmx.factory.class=org.apache.flink.metrics.jmx.JMXReporterFactory"
 
 
@@ -67,7 +69,7 @@ def _watched(program: Program, paths: StackPaths, ports: Ports, agent: Path) -> 
     port, rules = JVMS[program.name]
     # Java ends the agent's path at the first "=", which the clone's may hold; programs run in the clone.
     jar = agent.relative_to(REPOSITORY)
-    java, *rest = program.command
+    java, *rest = (part for part in program.command if part != WRITES_CLASSES)
     with_agent = (java, f"-javaagent:{jar}={LOOPBACK}:{asdict(ports)[port]}:infra/metrics/{rules}", *rest)
     if program.name == "kafka":
         return replace(program, command=with_agent)

@@ -16,6 +16,7 @@ from orchestration.cli.local import stack_spec
 from orchestration.settings import read_settings
 
 AGENT = REPOSITORY / ".stack" / "maven" / "agent-1.0.jar"
+COMMAND = ("java", "-XX:+AutoCreateSharedArchive", "-Xmx1m", "Main")
 EXAMPLE = REPOSITORY / "infra" / "metrics" / "prometheus.yml"
 
 
@@ -29,7 +30,7 @@ def paths(tmp_path: Path) -> StackPaths:
 
 def watched(paths: StackPaths, name: str) -> Program:
     """A program of this name, as it is started."""
-    (found,) = metrics.watched([Program(name, ("java", "-Xmx1m", "Main"), {"A": "b"})], paths, Ports(), AGENT)
+    (found,) = metrics.watched([Program(name, COMMAND, {"A": "b"})], paths, Ports(), AGENT)
     return found
 
 
@@ -54,7 +55,7 @@ def test_flink_tells_its_figures_to_the_agent(paths: StackPaths) -> None:
 
 
 def test_other_programs_stay_as_they_are(paths: StackPaths) -> None:
-    assert watched(paths, "postgres") == Program("postgres", ("java", "-Xmx1m", "Main"), {"A": "b"})
+    assert watched(paths, "postgres") == Program("postgres", COMMAND, {"A": "b"})
 
 
 def test_prometheus_is_told_where_the_endpoints_are(paths: StackPaths) -> None:
