@@ -11,7 +11,7 @@ import difflib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     postgres_auditor_password: SecretStr = SecretStr("")
 
     # Flink
+    flink_backend: Literal["session", "kubernetes"] = "session"  # who runs the job: a cluster, or Flink's operator
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    kubernetes_namespace: str = "pi3"
+    kubernetes_account_dir: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
     flink_rest_url: Annotated[str, AfterValidator(_with_host_and_port)] = "http://127.0.0.1:8081"
     flink_job_name: str = "splitpay-events"
     flink_parallelism: Positive = 4

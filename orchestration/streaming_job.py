@@ -14,10 +14,12 @@ from dagster._core.definitions.resource_annotation import TreatAsResourceParam
 from flink_jobs.builder import define, fingerprint
 from flink_jobs.spec import JobSpec, jar_names
 from orchestration.errors import ConfigurationError, Pi3Error
+from orchestration.flink.operated import OperatedFlinkResource
 from orchestration.flink.resource import Claim, Ensured, FlinkResource, Stopped
 from orchestration.flink.restore import remove_checkpoints
 from orchestration.lifecycle import record
 from orchestration.lifecycle.locks import exclusive
+from orchestration.lifecycle.operated import OperatedSubmission
 from orchestration.lifecycle.record import JobRecord, Version
 from orchestration.lifecycle.reset import Moves, in_words, read_moves, targets
 from orchestration.lifecycle.submission import Submission, Tell, silent
@@ -225,7 +227,10 @@ class StreamingJob(TreatAsResourceParam):
 
     def _submission(self, version: Version, known: JobRecord, lock: int) -> Submission:
         spec = replace(job_spec(self.settings), parallelism=version.parallelism)
-        return Submission(self.settings, self.postgres, spec, version, known, lock, self.tell)
+        parts = (self.settings, self.postgres, spec, version, known, lock, self.tell)
+        if isinstance(self.flink, OperatedFlinkResource):
+            return OperatedSubmission(*parts, flink=self.flink)
+        return Submission(*parts)
 
     def _alone(self) -> AbstractContextManager[int]:
         return exclusive(self.postgres, self.name, self.settings.run_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestration.flink.operated import OperatedFlinkResource
 from orchestration.flink.resource import FlinkResource
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import Login, PostgresResource
@@ -25,11 +26,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             reader=Login(settings.postgres_reader, settings.postgres_reader_password),
             auditor=Login(settings.postgres_auditor, settings.postgres_auditor_password),
         ),
-        "flink": FlinkResource(
-            rest_url=settings.flink_rest_url,
-            state_uri=settings.flink_state_uri,
-            s3_endpoint_url=settings.s3_endpoint_url,
-        ),
+        "flink": _flink(settings),
         "producer": ProducerResource(
             run_dir=str(settings.run_dir),
             working_dir=str(REPOSITORY),
@@ -38,3 +35,20 @@ def resources(settings: Settings) -> dict[str, Any]:
         ),
     }
     return {**found, "stream": StreamingJob(settings, found["flink"], found["kafka"], found["postgres"])}
+
+
+def _flink(settings: Settings) -> FlinkResource:
+    common: dict[str, Any] = {
+        "rest_url": settings.flink_rest_url,
+        "state_uri": settings.flink_state_uri,
+        "s3_endpoint_url": settings.s3_endpoint_url,
+    }
+    if settings.flink_backend == "session":
+        return FlinkResource(**common)
+    return OperatedFlinkResource(
+        **common,
+        kubernetes_url=settings.kubernetes_url,
+        namespace=settings.kubernetes_namespace,
+        deployment=settings.flink_job_name,
+        account_dir=str(settings.kubernetes_account_dir),
+    )

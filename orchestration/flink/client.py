@@ -30,6 +30,9 @@ class FlinkClient:
     id that the JobManager does not know; it forgets all jobs when it restarts, unless it runs with high availability.
     """
 
+    # Whether the cluster gets the slots that a job asks for.
+    elastic = False
+
     def __init__(self, rest_url: str, timeout_s: float = 3.0) -> None:
         self.rest_url = rest_url.rstrip("/")
         self.timeout_s = timeout_s

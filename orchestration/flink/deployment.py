@@ -16,6 +16,8 @@ WRITER_EPOCH: Final = "pi3/writer-epoch"
 JOB_ID: Final = "$internal.pipeline.job-id"
 # What the operator writes for a path when it will resume from the latest checkpoint that the cluster's HA data names.
 LAST_STATE: Final = "KUBERNETES_OPERATOR_LAST_STATE"
+# The JobManager's volume with the job's spec.
+SPEC_VOLUME: Final = "spec"
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Deployment:
     """What the resource asks for, and what the operator says of it. `job` is None before the first run.
 
     `observed`: the status speaks of the resource as it is now, and not of what it was before the last change.
+    `volumes`: the JobManager's. `owner`: by which another resource says that it belongs to this one.
     """
 
     name: str
@@ -36,6 +39,14 @@ class Deployment:
     job: JobSummary | None
     savepoint: str | None
     error: str | None
+    volumes: tuple[Json, ...]
+    owner: Json
+
+    @property
+    def spec_map(self) -> str | None:
+        """Name of the ConfigMap with the job's spec; None: the pods have it from elsewhere."""
+        named = (volume.get("configMap", {}).get("name") for volume in self.volumes if volume["name"] == SPEC_VOLUME)
+        return next(named, None)
 
     @classmethod
     def from_json(cls, raw: Json) -> Deployment:
@@ -60,7 +71,15 @@ class Deployment:
             job=found,
             savepoint=savepoint if savepoint != LAST_STATE else None,
             error=status.get("error"),
+            volumes=tuple(_volumes(raw["spec"])),
+            owner={key: raw[key] for key in ("apiVersion", "kind")}
+            | {key: metadata.get(key) for key in ("name", "uid")},
         )
+
+
+def _volumes(spec: Json) -> list[Json]:
+    pod = spec.get("jobManager", {}).get("podTemplate", {}).get("spec", {})
+    return list(pod.get("volumes", ()))
 
 
 def _job(name: str, status: Json) -> JobSummary | None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestration.flink.client import FlinkClient
-from orchestration.flink.deployment import FINGERPRINT, JOB_ID, WRITER_EPOCH, Deployment
+from orchestration.flink.deployment import FINGERPRINT, JOB_ID, SPEC_VOLUME, WRITER_EPOCH, Deployment
 from orchestration.flink.errors import FlinkConflict, FlinkNotFound, FlinkRejected, FlinkUnreachable
 from orchestration.flink.kubernetes import CustomResource
-from orchestration.flink.types import JobSummary, Json, SavepointStatus
+from orchestration.flink.types import JobException, JobSummary, Json, SavepointStatus
 
 EPOCH_OPTION: Final = "--writer-epoch"
 # To make a change between two of the operator's own.
@@ -23,13 +23,17 @@ SUSPENSION: Final = "suspension"
 
 @dataclass(frozen=True)
 class Run:
-    """One run to submit: the lease's epoch, and `restore_path` None to go on from where the operator stopped."""
+    """One run to submit: the lease's epoch, and `restore_path` None to resume from nothing.
+
+    `spec_map`: name of the ConfigMap with the job's spec; None: the one that is mounted already.
+    """
 
     job_id: str
     epoch: int
     fingerprint: str
     parallelism: int
     restore_path: str | None = None
+    spec_map: str | None = None
 
 
 class OperatedClient(FlinkClient):
@@ -38,6 +42,8 @@ class OperatedClient(FlinkClient):
     What starts and stops the job is a change of the resource, which the operator carries out; the rest is asked of the
     JobManager. Besides what `FlinkClient` raises: FlinkConflict when somebody else has changed the resource.
     """
+
+    elastic = True
 
     def __init__(self, resource: CustomResource, rest_url: str, timeout_s: float = 3.0) -> None:
         super().__init__(rest_url, timeout_s)
@@ -76,6 +82,16 @@ class OperatedClient(FlinkClient):
         """The fingerprint alone, which the resource knows although the JobManager may be away."""
         seen, _ = self._running(job_id)
         return {"fingerprint": seen.fingerprint} if seen.fingerprint else {}
+
+    def exceptions(self, job_id: str, limit: int = 20) -> tuple[JobException, ...]:
+        """The latest failures of the job; of a JobManager that gives no answer, what the operator says."""
+        try:
+            return super().exceptions(job_id, limit)
+        except FlinkUnreachable:
+            seen, job = self._running(job_id)
+            if seen.error is None:
+                raise
+            return (JobException("", seen.error, job.ended_at_ms or job.started_at_ms, None, None, (seen.error,)),)
 
     def stop_with_savepoint(self, job_id: str, directory: str, *, drain: bool = False) -> str:  # noqa: ARG002
         """Suspend the job; the operator puts the savepoint where the resource's own configuration says."""
@@ -141,10 +157,19 @@ def _submission(seen: Deployment, run: Run) -> dict[str, Any]:
         "parallelism": run.parallelism,
         "args": [*args, EPOCH_OPTION, str(run.epoch)],
     }
-    if run.restore_path not in (None, seen.savepoint):
-        # A nonce that changes lets the operator start from this point instead of its own; epochs never repeat.
-        job |= {"initialSavepointPath": run.restore_path, "savepointRedeployNonce": run.epoch}
+    # A nonce that changes lets the operator start from this point, or from none, instead of its own; epochs never
+    # repeat, and a field that is None is removed.
+    job |= {"initialSavepointPath": run.restore_path, "savepointRedeployNonce": run.epoch}
+    spec: dict[str, Any] = {"flinkConfiguration": {JOB_ID: run.job_id}, "job": job}
+    if run.spec_map:
+        spec["jobManager"] = {"podTemplate": {"spec": {"volumes": _mounting(run.spec_map, seen)}}}
     return {
         "metadata": {"annotations": {FINGERPRINT: run.fingerprint, WRITER_EPOCH: str(run.epoch)}},
-        "spec": {"flinkConfiguration": {JOB_ID: run.job_id}, "job": job},
+        "spec": spec,
     }
+
+
+def _mounting(spec_map: str, seen: Deployment) -> list[Json]:
+    """The volumes, of which a change replaces the whole list."""
+    others = [volume for volume in seen.volumes if volume["name"] != SPEC_VOLUME]
+    return [{"name": SPEC_VOLUME, "configMap": {"name": spec_map}}, *others]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestration.errors import Pi3Error
-from orchestration.flink.client import FlinkClient
 from orchestration.flink.resource import FlinkResource
 from orchestration.health.facts import Desired, StreamFacts, Unreachable
 from orchestration.health.read_flink import read_flink
@@ -39,7 +38,7 @@ class Servers:
 def gather(settings: Settings, servers: Servers, track: Track | None) -> StreamFacts:
     """One snapshot, within `DEADLINE_S` whatever the servers do; `track` is that of the snapshot before."""
     name, topic = settings.flink_job_name, settings.kafka_topic
-    client = FlinkClient(servers.flink.rest_url, FLINK_S)
+    client = servers.flink.model_copy(update={"timeout_s": FLINK_S}).client
     kafka = KafkaResource(bootstrap_servers=servers.kafka.bootstrap_servers, timeout_s=KAFKA_S)
     postgres = replace(servers.postgres, connect_timeout_s=POSTGRES_S, statement_timeout_s=POSTGRES_S)
     ends = track.ends if track else {}

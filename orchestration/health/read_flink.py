@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestration.flink.client import FlinkClient
-from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import CheckpointStats, JobSummary
 from orchestration.health.facts import Checkpoints, Failure, FlinkFacts, JobFacts
 
@@ -41,6 +41,10 @@ def _job(client: FlinkClient, job: JobSummary) -> JobFacts:
         raise
     except (FlinkNotReady, FlinkRejected):  # a job that has just been submitted is listed before it can be asked
         return facts
+    except FlinkUnreachable:
+        if not job.ended:
+            raise
+        return facts  # a job that an operator has suspended takes its cluster with it
 
 
 def _restarts(client: FlinkClient, job_id: str) -> int | None:

@@ -15,9 +15,10 @@ from typing import Final
 
 from flink_jobs.builder import Definition, define, fingerprint
 from flink_jobs.spec import JobSpec, jar_names
-from orchestration.errors import TransientError
+from orchestration.errors import ConfigurationError, TransientError
 from orchestration.flink.client import FlinkClient
 from orchestration.flink.errors import FlinkNotFound, FlinkUnreachable
+from orchestration.flink.operated import OperatedFlinkResource
 from orchestration.flink.storage import state_folder
 from orchestration.flink.types import JobSummary
 from orchestration.ledger.audit import Limits, audit_committed
@@ -84,9 +85,14 @@ class Replay:
         adopted, or its end taken for the end of this one.
 
         Raises:
-            ConfigurationError: too few slots are free; nothing was started.
+            ConfigurationError: too few slots are free, or the operator runs the job; nothing was started.
             TransientError: a server is out of reach, the job failed, or another replay is under way; try again.
         """
+        if isinstance(self.stream.flink, OperatedFlinkResource):
+            raise ConfigurationError(
+                "a replay needs a session cluster beside the stream's, and PI3_FLINK_BACKEND is kubernetes: reset the "
+                "stream to a time before the rows in question, and it reads again what follows"
+            )
         with exclusive(self.stream.postgres, LOCK, self.stream.settings.run_dir) as lock:
             job_id = self._under_way()
             if job_id is None:

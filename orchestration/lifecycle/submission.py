@@ -45,24 +45,27 @@ class Submission:
         epoch = take_lease(self.postgres, name, job_id, self.version, restore_path)
         offsets = self._start_offsets(restore_path)
         self.tell(f"submitting with lease {epoch}, from {restore_path or offsets or 'the offsets of the group'}")
-        folder = self.settings.run_dir
-        definition = folder / f"{name}.definition.json"
-        definition.write_text(self.version.definition.to_json(), encoding="utf-8")
         spec = replace(
             self.spec,
             job_id=job_id,
             writer_epoch=epoch,
             restore_path=restore_path,
             start_offsets=offsets,
-            definition_file=str(definition),
             fingerprint=self.version.fingerprint,
         )
-        path = folder / f"{name}.json"
-        spec.write(path)
-        command = (sys.executable, "-m", "flink_jobs.main", "--spec", str(path))
-        submitted = submit(command, child_environment(), TIMEOUT_S, str(REPOSITORY), (self.lock,))
+        submitted = self._hand_over(spec, job_id, epoch)
         self.tell("submitted; waiting until its tasks run")
         return submitted
+
+    def _hand_over(self, spec: JobSpec, job_id: str, epoch: int) -> str:  # noqa: ARG002 - the spec holds them
+        """Run the program that submits to a session cluster."""
+        folder = self.settings.run_dir
+        definition = folder / f"{spec.job_name}.definition.json"
+        definition.write_text(self.version.definition.to_json(), encoding="utf-8")
+        path = folder / f"{spec.job_name}.json"
+        replace(spec, definition_file=str(definition)).write(path)
+        command = (sys.executable, "-m", "flink_jobs.main", "--spec", str(path))
+        return submit(command, child_environment(), TIMEOUT_S, str(REPOSITORY), (self.lock,))
 
     def _start_offsets(self, restore_path: str | None) -> dict[int, int] | None:
         if restore_path is not None:

@@ -101,7 +101,9 @@ def lost_records(settings: Settings, postgres: PostgresResource) -> int:
 
 
 def check_slots(client: FlinkClient, job_name: str, parallelism: int) -> None:
-    """Raises: ConfigurationError if the cluster, less what other jobs hold, has fewer slots."""
+    """Raises: ConfigurationError if the cluster, less what other jobs hold, has fewer slots, and gets no others."""
+    if client.elastic:
+        return
     own = max((vertex.parallelism for job in client.active_jobs(job_name) for vertex in client.vertices(job.id)),
               default=0)  # fmt: skip
     free = client.overview().slots_available + own

@@ -80,7 +80,8 @@ def test_the_lifecycle_of_a_session_job_drives_an_operated_one(
     assert client.active_jobs(NAME) == ()
     second = steps.start_from(Claim(NAME, "f1", first.job_id, 1), launcher, SAVEPOINT)
     assert second.job_id != first.job_id
-    assert "savepointRedeployNonce" not in operator.resource["spec"]["job"], "the operator resumes there by itself"
+    client.deployment()
+    assert [run.restored_from for run in operator.started] == [None, SAVEPOINT]
 
 
 def test_another_fingerprint_stops_with_a_savepoint_first(client: OperatedClient, tmp_path: Path) -> None:
@@ -139,10 +140,40 @@ def test_a_running_job_is_not_submitted_over(client: OperatedClient) -> None:
         run(client, epoch=2, job_id="b" * 32)
 
 
-def test_another_restore_point_than_the_operators_needs_a_nonce(operator: Operator, client: OperatedClient) -> None:
-    run(client, epoch=3, restore_path="s3://state/savepoint-9")
-    job = operator.resource["spec"]["job"]
-    assert (job["initialSavepointPath"], job["savepointRedeployNonce"]) == ("s3://state/savepoint-9", 3)
+@pytest.mark.parametrize("restore_path", [None, "s3://state/savepoint-9"])
+def test_a_run_resumes_from_what_is_named_and_from_nothing_else(
+    restore_path: str | None, operator: Operator, client: OperatedClient
+) -> None:
+    run(client, epoch=1, restore_path="s3://state/savepoint-1")
+    client.deployment()
+    client.stop_with_savepoint(JOB, "")
+    client.deployment()
+    run(client, epoch=3, job_id="b" * 32, restore_path=restore_path)
+    client.deployment()
+    assert [(run.epoch, run.restored_from) for run in operator.started] == [
+        (1, "s3://state/savepoint-1"),
+        (3, restore_path),
+    ]
+
+
+def test_a_run_mounts_the_spec_that_is_its_own(operator: Operator, client: OperatedClient) -> None:
+    before = client.deployment()
+    run(client, epoch=1, spec_map="splitpay-events-spec-1")
+    now = Deployment.from_json(operator.resource)
+    assert (before.spec_map, now.spec_map) == ("splitpay-events-spec", "splitpay-events-spec-1")
+    assert [volume["name"] for volume in now.volumes] == ["spec", "writer", "password"]
+    assert operator.patches[-1]["spec"].keys() == {"flinkConfiguration", "job", "jobManager"}
+
+
+def test_of_a_job_whose_cluster_is_gone_the_operator_knows_the_failure(
+    operator: Operator, client: OperatedClient
+) -> None:
+    run(client)
+    operator.jobmanager_answers = False
+    with pytest.raises(FlinkUnreachable):
+        client.exceptions(JOB)
+    operator.resource["status"]["error"] = "no image"
+    assert [failure.message for failure in client.exceptions(JOB)] == ["no image"]
 
 
 def test_what_was_asked_for_counts_before_the_operator_has_looked(client: OperatedClient) -> None:

@@ -186,11 +186,21 @@ def test_secrets_are_references() -> None:
     assert not [name for name in settings_of("overlays/example") if "PASSWORD" in name]
 
 
+def test_dagster_launches_through_the_operator(manifests: list[Manifest], settings: Settings) -> None:
+    deployment = one(manifests, "FlinkDeployment")
+    assert settings.flink_backend == "kubernetes"
+    assert deployment["metadata"].get("namespace", "pi3") == settings.kubernetes_namespace
+    (role,) = (found for found in manifests if found["kind"] == "Role" and found["metadata"]["name"] == "pi3-dagster")
+    verbs = {rule["resources"][0]: rule["verbs"] for rule in role["rules"]}
+    assert (verbs["flinkdeployments"], verbs["configmaps"]) == (["get", "patch"], ["create", "delete"])
+
+
 def test_dagster_gets_settings_that_there_are() -> None:
     (deployment,) = VALUES["dagster-user-deployments"]["deployments"]
     names = {item["name"].removeprefix("PI3_").lower() for item in deployment["env"]}
     assert names <= set(Settings.model_fields)
     assert deployment["envConfigMaps"] == [{"name": "pi3-settings"}]
+    assert deployment["envSecrets"] == [{"name": "pi3-object-store"}]
 
 
 def test_every_pod_of_dagster_is_let_through(manifests: list[Manifest]) -> None:
