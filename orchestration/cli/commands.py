@@ -151,8 +151,9 @@ def _print_verdicts(verdicts: tuple[CheckVerdict, ...]) -> None:
 
 def _print_addresses(settings: Settings) -> None:
     print(f"\nDagster {settings.dagster_url}\nFlink   {settings.flink_rest_url}")
-    if settings.metrics:
-        print(f"Metrics prometheus --config.file={scrape_file(StackPaths(settings.stack_dir))}")
+    scraped = scrape_file(StackPaths(settings.stack_dir))
+    if settings.metrics and scraped.exists():
+        print(f"Metrics prometheus --config.file={scraped}")
 
 
 def _say(text: str) -> None:

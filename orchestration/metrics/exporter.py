@@ -22,7 +22,7 @@ class StreamCollector(Collector):
     """The stream's metrics, as Dagster knows them at the moment of the scrape."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._api = DagsterApi(url, TIMEOUT_S)
         self._checks: list[tuple[str, str]] = []
 
     def describe(self) -> Iterable[Metric]:
@@ -34,11 +34,10 @@ class StreamCollector(Collector):
         return families(self._standing())
 
     def _standing(self) -> Standing | None:
-        api = DagsterApi(self._url, TIMEOUT_S)
         try:
             # Definitions change with a restart of the stack, and this process with it.
-            self._checks = self._checks or api.checks()
-            return read_standing(api, self._checks)
+            self._checks = self._checks or self._api.checks()
+            return read_standing(self._api, self._checks)
         except Pi3Error:
             return None
 

@@ -6,7 +6,6 @@ real launchers of real jobs.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import Settings
 from orchestration.streaming_job import StreamingJob, current_version
 from tests.fixtures.flink_cluster import Cluster, Killed, played_stream
+from tests.fixtures.launches import changed, ended_at, launched_at_once
 
 
 @dataclass
@@ -54,20 +54,12 @@ class Scene:
         return [job for job in self.active() if epochs.get(job) == known.epoch]
 
     def ended_at(self, step: int) -> StreamingJob:
-        """A launcher whose process ends as it begins its step of this number."""
-        left = iter(range(step + 1))
-
-        def tell(_: str) -> None:
-            next(left, None)
-            if left.__length_hint__() == 0:  # type: ignore[attr-defined]
-                raise Killed
-
-        return self.stream.telling(tell)
+        """See `tests.fixtures.launches`."""
+        return ended_at(self.stream, step)
 
     def changed(self) -> StreamingJob:
-        """The stream after a change of its settings: another version."""
-        settings = self.stream.settings.model_copy(update={"sink_flush_rows": 7})
-        return replace(self.stream, settings=settings)
+        """See `tests.fixtures.launches`."""
+        return changed(self.stream)
 
 
 @pytest.fixture
@@ -93,12 +85,7 @@ def test_a_launch_is_adopted_by_the_next(scene: Scene) -> None:
 
 
 def test_two_launches_at_once_end_with_one_job(scene: Scene) -> None:
-    found: list[str] = []
-    launches = [threading.Thread(target=lambda: found.append(scene.stream.ensure_running().job_id)) for _ in range(4)]
-    for launch in launches:
-        launch.start()
-    for launch in launches:
-        launch.join()
+    found = launched_at_once(scene.stream)
     assert len(found) == 4
     assert len(set(found)) == len(scene.submitted) == scene.most == 1
 

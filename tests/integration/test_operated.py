@@ -7,7 +7,6 @@ that it was decided upon, and is carried out a step a look.
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import pytest
 
 from orchestration.defs.resources import resources
 from orchestration.errors import ConfigurationError, TransientError
+from orchestration.flink.errors import FlinkConflict
 from orchestration.flink.restore import as_listed
 from orchestration.health.facts import FlinkFacts, JobFacts
 from orchestration.health.read_flink import read_flink
@@ -34,6 +34,7 @@ from tests.fixtures.flink_cluster import Killed
 from tests.fixtures.flink_operator import Operator
 from tests.fixtures.flink_rest import RestDouble, serving
 from tests.fixtures.kubernetes import one, rendered
+from tests.fixtures.launches import changed, ended_at, launched_at_once
 
 
 @dataclass
@@ -44,18 +45,12 @@ class Scene:
     stream: StreamingJob
 
     def ended_at(self, step: int) -> StreamingJob:
-        """A launcher whose process ends as it begins its step of this number."""
-        steps = iter(range(step))
-
-        def tell(_: str) -> None:
-            if next(steps, None) is None:
-                raise Killed
-
-        return self.stream.telling(tell)
+        """See `tests.fixtures.launches`."""
+        return ended_at(self.stream, step)
 
     def changed(self) -> StreamingJob:
-        """The stream after a change of its settings: another version."""
-        return replace(self.stream, settings=self.stream.settings.model_copy(update={"sink_flush_rows": 7}))
+        """See `tests.fixtures.launches`."""
+        return changed(self.stream)
 
     def assert_one_writer(self) -> None:
         """What runs holds the lease, and does what its lease was taken for."""
@@ -121,12 +116,7 @@ def test_a_launch_is_adopted_by_the_next(scene: Scene) -> None:
 
 
 def test_launches_at_once_end_with_one_job(scene: Scene) -> None:
-    found: list[str] = []
-    launches = [threading.Thread(target=lambda: found.append(scene.stream.ensure_running().job_id)) for _ in range(4)]
-    for launch in launches:
-        launch.start()
-    for launch in launches:
-        launch.join()
+    found = launched_at_once(scene.stream)
     assert len(found) == 4
     assert len(set(found)) == len(scene.operator.started) == 1
 
@@ -152,6 +142,13 @@ def test_whichever_answer_is_lost_the_next_launch_ends_with_one_job(scene: Scene
     scene.changed().ensure_running()
     scene.assert_one_writer()
     assert scene.stream.record().fingerprint == current_version(scene.changed().settings).fingerprint
+
+
+def test_a_launch_that_somebody_else_was_faster_than_leaves_nothing_behind(scene: Scene) -> None:
+    scene.operator.resource["metadata"]["annotations"] = {"pi3/writer-epoch": "7"}
+    with pytest.raises(FlinkConflict, match="was submitted with lease 7, and 1 is none later"):
+        scene.stream.ensure_running()
+    assert (scene.operator.maps, scene.operator.started) == ({}, [])
 
 
 def test_a_stop_is_remembered_and_a_start_resumes_from_its_savepoint(scene: Scene) -> None:
