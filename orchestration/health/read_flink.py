@@ -43,6 +43,10 @@ def _job(client: FlinkClient, job: JobSummary) -> JobFacts:
         # A job that has just been submitted is listed before it can be asked; of one that an operator has suspended the
         # whole cluster is gone.
         return facts
+    except FlinkUnreachable:
+        if not job.ended:
+            raise
+        return facts  # a job that an operator has suspended takes its cluster with it
 
 
 def _restarts(client: FlinkClient, job_id: str) -> int | None:
