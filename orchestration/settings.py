@@ -11,13 +11,14 @@ import difflib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from infra.containers.site import Site
 from infra.local.secrets import write_private
 from orchestration.errors import ConfigurationError
 
@@ -112,6 +113,17 @@ class Settings(BaseSettings):
     hourly_window_h: Positive = 48
     hourly_revise_s: Annotated[int, Field(ge=0)] = 3_600
 
+    # Where a browser finds the UIs, if under other addresses than Dagster does
+    flink_ui_url: str | None = None
+    dagster_ui_url: str | None = None
+
+    # What runs producers and runs: processes of this machine, or containers beside ours
+    backend: Literal["processes", "containers"] = "processes"
+    containers_project: str = "pi3"  # compose's name of the project, with which networks and volumes begin
+    containers_image: str = "localhost/pi3:latest"
+    containers_socket: Path = Path("/var/run/docker.sock")  # of the engine, as the host names it
+    containers_socket_gid: Annotated[int, Field(ge=0)] = 0  # the group that may use it
+
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None
     local_kafka_controller_port: Port | None = None
@@ -125,6 +137,16 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Where job specs and producers' reports lie."""
         return self.stack_dir / "run"
+
+    @property
+    def flink_ui(self) -> str:
+        """Address of Flink's UI, for people."""
+        return self.flink_ui_url or self.flink_rest_url
+
+    @property
+    def dagster_ui(self) -> str:
+        """Address of Dagster's UI, for people."""
+        return self.dagster_ui_url or self.dagster_url
 
     @property
     def fixed_ports(self) -> dict[str, int]:
@@ -175,6 +197,16 @@ def password_file(settings: Settings, role: str) -> Path:
     private.parent.mkdir(parents=True, exist_ok=True)
     write_private(private, password)
     return private
+
+
+def container_site(settings: Settings) -> Site:
+    """Where containers are started: beside ours, on the same engine."""
+    return Site(
+        project=settings.containers_project,
+        image=settings.containers_image,
+        socket=settings.containers_socket,
+        socket_gid=settings.containers_socket_gid,
+    )
 
 
 def child_environment(**extra: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ from orchestration.flink.resource import FlinkResource
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import Login, PostgresResource
 from orchestration.resources.producer import ProducerResource
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.resources.producer_processes import ProducerProcesses
+from orchestration.settings import REPOSITORY, Settings, container_site
 from orchestration.streaming_job import StreamingJob
 
 
@@ -25,12 +26,23 @@ def resources(settings: Settings) -> dict[str, Any]:
             reader=Login(settings.postgres_reader, settings.postgres_reader_password),
             auditor=Login(settings.postgres_auditor, settings.postgres_auditor_password),
         ),
-        "flink": FlinkResource(rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri),
-        "producer": ProducerResource(
-            run_dir=str(settings.run_dir),
-            working_dir=str(REPOSITORY),
-            bootstrap_servers=settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers,
-            topic=settings.kafka_topic,
+        "flink": FlinkResource(
+            rest_url=settings.flink_rest_url, state_uri=settings.flink_state_uri, page_url=settings.flink_ui_url
         ),
+        "producer": _producer(settings),
     }
     return {**found, "stream": StreamingJob(settings, found["flink"], found["kafka"], found["postgres"])}
+
+
+def _producer(settings: Settings) -> ProducerResource:
+    into = {
+        "run_dir": str(settings.run_dir),
+        "bootstrap_servers": settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers,
+        "topic": settings.kafka_topic,
+    }
+    if settings.backend == "processes":
+        return ProducerProcesses(**into, working_dir=str(REPOSITORY))
+    from orchestration.resources.producer_containers import ProducerContainers
+
+    site = container_site(settings)
+    return ProducerContainers(**into, prefix=site.name("producer-"), image=site.image, container=site.producer())

@@ -19,6 +19,7 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
 
     rest_url: str = Field(description="Address of the JobManager's REST API, such as http://127.0.0.1:8081.")
     state_uri: str = Field(description="file:/// folder of one job, with its checkpoints/ and savepoints/.")
+    page_url: str | None = Field(default=None, description="Where a browser finds the UI, if not at rest_url.")
     timeout_s: float = Field(default=3.0, gt=0, description="Limit of one REST call.")
     start_timeout_s: float = Field(default=90.0, gt=0, description="Limit until all tasks of a new job run.")
     stop_timeout_s: float = Field(default=90.0, gt=0, description="Limit of a savepoint, and of a job's end.")
@@ -30,7 +31,7 @@ class FlinkResource(dg.ConfigurableResource[FlinkClient]):
 
     def ui_url(self, job_id: str) -> str:
         """The job's page in Flink's UI."""
-        return f"{self.rest_url.rstrip('/')}/#/job/running/{job_id}/overview"
+        return f"{(self.page_url or self.rest_url).rstrip('/')}/#/job/running/{job_id}/overview"
 
     def ensure_running(self, claim: Claim, submit: Submitter, since: datetime | None = None) -> Ensured:
         """Return once exactly one job of this name and fingerprint runs with all its tasks.
