@@ -62,7 +62,7 @@ class Project:
         ready, anew = ready.with_socket()
         chosen = ready.ports()
         self.say("starting the containers")
-        ready.compose("up", "--detach", *(("--force-recreate",) if anew else ()))
+        ready.compose("up", "--detach", *(("--force-recreate",) if anew or ready._outdated() else ()))
         ready._wait_until_healthy()
         return chosen
 
@@ -137,6 +137,15 @@ class Project:
         self.folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(chosen)))
         return chosen
+
+    def _outdated(self) -> bool:
+        """Whether a container runs of an image that was built anew since; Podman's compose does not look."""
+        if self.engine.program != "podman":
+            return False
+        (newest,) = self.engine.ask("image", "inspect", "--format", "{{.Id}}", self.site.image)
+        label = f"label=com.docker.compose.project={self.site.project}"
+        running = self.engine.ask("ps", "--filter", label, "--format", "{{.ImageID}}")
+        return not all(newest.removeprefix("sha256:").startswith(image) for image in running)
 
     def _base(self) -> str:
         for name in (BASE, OWN_BASE):
