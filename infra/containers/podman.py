@@ -20,7 +20,7 @@ GROUP: Final = 10001
 START_TIMEOUT_S: Final = 20.0
 
 CONFIGURATION: Final = "containers.conf"
-LIMITS: Final = '[containers]\ndefault_ulimits = ["nofile=1024:20000", "nproc=1024:20000"]\n'
+LIMITS: Final = '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]\n'
 # Tried in this order: in words, and as containers.conf.
 CONFIGURATIONS: Final = {
     "as it is configured here": None,

@@ -19,6 +19,7 @@ from infra.local.errors import SetupError
 from infra.local.supervisor import wait_until
 
 BASE: Final = "docker.io/library/debian:bookworm-20250520-slim"
+COMPOSE_LABEL: Final = "com.docker.compose.project"
 OWN_BASE: Final = "localhost/pi3-base:bookworm"
 HEALTHY_TIMEOUT_S: Final = 180.0
 
@@ -62,7 +63,9 @@ class Project:
         ready, anew = ready.with_socket()
         chosen = ready.ports()
         self.say("starting the containers")
-        ready.compose("up", "--detach", *(("--force-recreate",) if anew or ready._outdated() else ()))
+        if anew or ready._outdated():
+            ready._remove_services()
+        ready.compose("up", "--detach")
         ready._wait_until_healthy()
         return chosen
 
@@ -98,23 +101,20 @@ class Project:
         Raises:
             SetupError: compose failed.
         """
-        ours = f"label={PROJECT_LABEL}={self.site.project}"
-        if started := self.engine.ask("ps", "--all", "--quiet", "--filter", ours):
-            self.engine.ask("rm", "--force", *started)
+        self._remove(f"label={PROJECT_LABEL}={self.site.project}")
+        self._remove_services()
         self.compose("down", *(() if keep_data else ("--volumes",)))
         if self.engine.program == "podman":
             podman.end_service(self.folder)
 
     def container(self, service: str) -> str | None:
         """Id of the container of a service; None if there is none that runs."""
-        labels = {"com.docker.compose.project": self.site.project, "com.docker.compose.service": service}
-        filters = [part for name, value in labels.items() for part in ("--filter", f"label={name}={value}")]
-        return next(iter(self.engine.ask("ps", "--quiet", *filters)), None)
+        named = f"label=com.docker.compose.service={service}"
+        return next(iter(self.engine.ask("ps", "--quiet", "--filter", self._services, "--filter", named)), None)
 
     def containers(self) -> dict[str, bool]:
         """Whether each is healthy, by the names of the containers that run."""
-        label = f"label=com.docker.compose.project={self.site.project}"
-        names = self.engine.ask("ps", "--filter", label, "--format", "{{.Names}}")
+        names = self.engine.ask("ps", "--filter", self._services, "--format", "{{.Names}}")
         return {name: self.engine.is_healthy(name) for name in sorted(names)}
 
     def within(self, service: str, *command: str) -> int:
@@ -138,14 +138,28 @@ class Project:
         file.write_text(json.dumps(asdict(chosen)))
         return chosen
 
+    def _remove_services(self) -> None:
+        """In their order, and then whatever it takes: a server that is started again and again is never stopped."""
+        if self.engine.ask("ps", "--quiet", "--filter", self._services):
+            self.compose("stop")
+        self._remove(self._services)
+
+    def _remove(self, which: str) -> None:
+        if found := self.engine.ask("ps", "--all", "--quiet", "--filter", which):
+            self.engine.ask("rm", "--force", *found)
+
     def _outdated(self) -> bool:
         """Whether a container runs of an image that was built anew since; Podman's compose does not look."""
         if self.engine.program != "podman":
             return False
         (newest,) = self.engine.ask("image", "inspect", "--format", "{{.Id}}", self.site.image)
-        label = f"label=com.docker.compose.project={self.site.project}"
-        running = self.engine.ask("ps", "--filter", label, "--format", "{{.ImageID}}")
+        running = self.engine.ask("ps", "--filter", self._services, "--format", "{{.ImageID}}")
         return not all(newest.removeprefix("sha256:").startswith(image) for image in running)
+
+    @property
+    def _services(self) -> str:
+        """Filter of the containers of compose.yaml."""
+        return f"label={COMPOSE_LABEL}={self.site.project}"
 
     def _base(self) -> str:
         for name in (BASE, OWN_BASE):

@@ -16,11 +16,15 @@ ENGINE_SOCKET: Final = Path("/run/pi3/engine.sock")
 SCRATCH: Final = ("/tmp", f"{ROOT}/conf", f"{ROOT}/log", f"{ROOT}/data/flink-tmp")  # noqa: S108 - of the container
 RUN_STOP_TIMEOUT_S: Final = 120
 
+# Named each time: what Podman takes by itself when asked by its API may be more than the kernel grants.
+LIMITS: Final = [{"name": name, "soft": 20_000, "hard": 20_000} for name in ("nofile", "nproc")]
+
 CONFINED: Final[dict[str, Any]] = {
     "read_only": True,
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
-    "tmpfs": dict.fromkeys(SCRATCH, ""),
+    "ulimits": LIMITS,
+    "tmpfs": dict.fromkeys(SCRATCH, "mode=1777"),
 }
 
 

@@ -31,7 +31,8 @@ def up() -> int:
     chosen = found.up()
     code = found.configured().within(*IN_CODE, "launch")
     print(f"\nDagster http://127.0.0.1:{chosen.dagster}\nFlink   http://127.0.0.1:{chosen.flink_rest}")
-    print(f"\nThe pipeline is running (after {time.monotonic() - started:.0f} s). `make containers-stop` ends it.")
+    if code == 0:
+        print(f"\nThe pipeline is running (after {time.monotonic() - started:.0f} s). `make containers-stop` ends it.")
     return code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
@@ -46,6 +47,8 @@ ROLES: Final[Mapping[str, Callable[[Settings], Program]]] = {
 
 def main(role: str) -> NoReturn:
     """Prepare the role and replace this process by its program, so that signals and the exit code are the server's."""
+    # The first process of a container is spared by any signal that it does not handle itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         program = ROLES[role](load_settings())
     except (SetupError, Pi3Error) as error:

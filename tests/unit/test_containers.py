@@ -118,11 +118,13 @@ def test_the_broker_tells_its_clients_its_name(paths: StackPaths, monkeypatch: p
     assert written["listeners"] == "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093"
 
 
-def test_flink_finds_its_jobmanager_by_name(paths: StackPaths) -> None:
+def test_flink_finds_its_jobmanager_by_name(paths: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostbyname", lambda _: "10.0.0.9")
     program = roles.flink_process(paths, "flink-taskmanager")
     written = yaml.safe_load((paths.conf / "flink" / "config.yaml").read_text())
     assert program.name == "flink-taskmanager"
     assert (written["jobmanager.rpc.address"], written["jobmanager.bind-host"]) == ("jobmanager", roles.EVERYWHERE)
+    assert written["taskmanager.host"] == "10.0.0.9"
     assert written["heartbeat.timeout"] == "10 s", "as in the local stack"
 
 
