@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 import psutil
 
 from infra.containers.engine import Engine
+from infra.local.detach import detach
 from infra.local.errors import SetupError, in_one_line
 from infra.local.supervisor import wait_until
 
@@ -75,15 +75,12 @@ def serve(engine: Engine, folder: Path) -> tuple[Path, bool]:
     socket, pid_file = folder / "podman.sock", folder / "podman.pid"
     if _serving(pid_file) and socket.exists():
         return socket, False
-    command = ("podman", "system", "service", "--time=0", f"unix://{socket}")
-    with (folder / "podman.log").open("a") as log:
-        service = subprocess.Popen(
-            command, env=dict(engine.environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-    pid_file.write_text(str(service.pid))
+    socket.unlink(missing_ok=True)
+    log = folder / "podman.log"
+    command = (engine.program, "system", "service", "--time=0", f"unix://{socket}")
+    pid_file.write_text(str(detach(command, log, environment=engine.environment)))
     if not wait_until(socket.exists, START_TIMEOUT_S):
-        raise SetupError(f"Podman's API is not served within {START_TIMEOUT_S:.0f} s: see {log.name}")
+        raise SetupError(f"Podman's API is not served within {START_TIMEOUT_S:.0f} s: see {log}")
     if os.geteuid() == 0:
         os.chown(socket, 0, GROUP)
     socket.chmod(0o660)

@@ -64,7 +64,7 @@ class Project:
         chosen = ready.ports()
         self.say("starting the containers")
         if anew or ready._outdated():
-            ready._remove_services()
+            ready._take_down()
         ready.compose("up", "--detach")
         ready._wait_until_healthy()
         return chosen
@@ -102,8 +102,7 @@ class Project:
             SetupError: compose failed.
         """
         self._remove(f"label={PROJECT_LABEL}={self.site.project}")
-        self._remove_services()
-        self.compose("down", *(() if keep_data else ("--volumes",)))
+        self._take_down(*(() if keep_data else ("--volumes",)))
         if self.engine.program == "podman":
             podman.end_service(self.folder)
 
@@ -138,15 +137,17 @@ class Project:
         file.write_text(json.dumps(asdict(chosen)))
         return chosen
 
-    def _remove_services(self) -> None:
-        """In their order, and then whatever it takes: a server that is started again and again is never stopped."""
-        if self.engine.ask("ps", "--quiet", "--filter", self._services):
-            self.compose("stop")
-        self._remove(self._services)
+    def _take_down(self, *flags: str) -> None:
+        """A server that is started again and again may slip through, and then its network stays too."""
+        self.compose("down", *flags)
+        if self._remove(self._services):
+            self.compose("down", *flags)
 
-    def _remove(self, which: str) -> None:
-        if found := self.engine.ask("ps", "--all", "--quiet", "--filter", which):
+    def _remove(self, which: str) -> bool:
+        found = self.engine.ask("ps", "--all", "--quiet", "--filter", which)
+        if found:
             self.engine.ask("rm", "--force", *found)
+        return bool(found)
 
     def _outdated(self) -> bool:
         """Whether a container runs of an image that was built anew since; Podman's compose does not look."""

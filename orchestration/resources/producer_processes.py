@@ -7,17 +7,14 @@ start time, so that a process id used again is never mistaken for it).
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import psutil
 
+from infra.local.detach import detach
 from orchestration.resources.producer import ProducerResource
-
-# A shell that ends at once: the producer is then no child of ours, which we would have to wait for when it ends.
-DETACH = 'log=$1; shift; "$@" >>"$log" 2>&1 & echo $!'
 
 
 class ProducerProcesses(ProducerResource):
@@ -33,15 +30,7 @@ class ProducerProcesses(ProducerResource):
 
     def _start(self, name: str, arguments: Sequence[str]) -> None:
         folder = self._folder()
-        shell = subprocess.run(
-            ["/bin/sh", "-c", DETACH, "sh", str(folder / f"{name}.log"), sys.executable, *arguments],
-            cwd=self.working_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            check=True,
-        )
-        pid = int(shell.stdout)
+        pid = detach((sys.executable, *arguments), folder / f"{name}.log", self.working_dir)
         (folder / f"{name}.pid").write_text(json.dumps({"pid": pid, "created_at": _created_at(pid)}))
 
     def _end(self, names: Collection[str], timeout_s: float) -> int:
