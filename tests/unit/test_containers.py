@@ -14,7 +14,7 @@ from dagster_docker import DockerRunLauncher
 
 from infra.containers import health, podman, roles
 from infra.containers.engine import FOLDER, Engine
-from infra.containers.site import ENGINE_SOCKET, Site
+from infra.containers.site import ENGINE_SOCKET, LIMITS, SCRATCH, Site
 from infra.local.errors import SetupError
 from infra.local.paths import StackPaths
 from orchestration.cli import serve
@@ -51,6 +51,9 @@ def test_each_service_is_confined(name: str) -> None:
     assert "privileged" not in service
     assert "user" not in service, "the image's, who is not root"
     assert service["healthcheck"]["test"][0] == "CMD"
+    # As what is started beside them.
+    assert service["ulimits"] == {limit["name"]: limit["hard"] for limit in LIMITS}
+    assert {entry.split(":")[0] for entry in service["tmpfs"]} <= set(SCRATCH)
 
 
 def test_the_two_uis_alone_are_published_and_on_loopback() -> None:
