@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV_PYTHON := .stack/venv/bin/python
 
 .PHONY: run stop status clean distclean preflight test faults bench check lock setup
+.PHONY: containers containers-check containers-stop containers-status containers-clean test-containers
 run: setup
 	@$(VENV_PYTHON) -W ignore -m orchestration run
 stop: setup
@@ -16,6 +17,10 @@ clean: setup
 preflight: setup
 	@$(VENV_PYTHON) -W ignore -m orchestration.pi3 preflight
 
+# The same on containers (Podman, or else Docker); see docs/containers.md.
+containers containers-check containers-stop containers-status containers-clean: setup
+	@$(VENV_PYTHON) -W ignore -m orchestration $@
+
 setup:
 	@$(PYTHON) infra/bootstrap.py
 
@@ -26,6 +31,9 @@ check: setup
 
 test: setup
 	@$(VENV_PYTHON) -m pytest
+
+test-containers: setup
+	@$(VENV_PYTHON) -m pytest tests/containers
 
 # All faults, for hours; ONLY="broker postgres-pause": some; MINUTES=60 SEED=7: by chance, as the seed has it.
 faults: setup
@@ -40,6 +48,7 @@ bench: setup
 lock: setup
 	@$(VENV_PYTHON) -m uv lock --quiet
 	@$(VENV_PYTHON) -m uv export --quiet --frozen --all-extras --no-emit-project --no-annotate --no-header -o requirements.lock > /dev/null
+	@$(VENV_PYTHON) -m uv export --quiet --frozen --extra local --no-emit-project --no-annotate --no-header -o infra/containers/requirements.lock > /dev/null
 	@$(VENV_PYTHON) -m uv export --quiet --frozen --only-group bench --no-emit-project --no-annotate --no-header -o bench/requirements.lock > /dev/null
 	@$(VENV_PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header bench/requirements-quix.in -o bench/requirements-quix.lock > /dev/null
 	@rm uv.lock

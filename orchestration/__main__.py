@@ -1,4 +1,4 @@
-"""`python -m orchestration run | stop | status | clean`: what the Makefile calls."""
+"""`python -m orchestration COMMAND`: what the Makefile calls."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import argparse
 import sys
 
 from infra.local.errors import SetupError
-from orchestration.cli.commands import COMMANDS
+from orchestration.cli import commands, containers
 from orchestration.errors import Pi3Error
 from orchestration.text import one_line
+
+COMMANDS = {**commands.COMMANDS, **containers.COMMANDS}
 
 
 def main() -> int:
     """Run one command; an error that has a remedy is one line, without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m orchestration", description="Run the pipeline on this machine.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    subparsers = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
-        commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0])
+        subparsers.add_parser(name, help=(command.__doc__ or "").splitlines()[0])
     name = parser.parse_args().command
     try:
         return COMMANDS[name]()

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from infra.containers.site import Site
 from infra.local.secrets import write_private
 from orchestration import client_options
 from orchestration.client_options import ClientOptions
@@ -131,6 +132,16 @@ class Settings(BaseSettings):
     hourly_revise_s: Annotated[int, Field(ge=0)] = 3_600
 
     metrics: bool = False  # whether the servers of the local stack have endpoints for Prometheus
+    # Where a browser finds the UIs, if under other addresses than Dagster does
+    flink_ui_url: str | None = None
+    dagster_ui_url: str | None = None
+
+    # What runs producers and runs: processes of this machine, or containers beside ours
+    backend: Literal["processes", "containers"] = "processes"
+    containers_project: str = "pi3"  # compose's name of the project, with which networks and volumes begin
+    containers_image: str = "localhost/pi3:latest"
+    containers_socket: Path = Path("/var/run/docker.sock")  # of the engine, as the host names it
+    containers_socket_gid: Annotated[int, Field(ge=0)] = 0  # the group that may use it
 
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None
@@ -149,6 +160,16 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Where job specs and producers' reports lie."""
         return self.stack_dir / "run"
+
+    @property
+    def flink_ui(self) -> str:
+        """Address of Flink's UI, for people."""
+        return self.flink_ui_url or self.flink_rest_url
+
+    @property
+    def dagster_ui(self) -> str:
+        """Address of Dagster's UI, for people."""
+        return self.dagster_ui_url or self.dagster_url
 
     @property
     def fixed_ports(self) -> dict[str, int]:
@@ -214,6 +235,16 @@ def private_file(settings: Settings, name: str, text: str) -> Path:
 
 def _holds(path: Path, text: str) -> bool:
     return path.exists() and path.read_text() == text and path.stat().st_mode & 0o077 == 0
+
+
+def container_site(settings: Settings) -> Site:
+    """Where containers are started: beside ours, on the same engine."""
+    return Site(
+        project=settings.containers_project,
+        image=settings.containers_image,
+        socket=settings.containers_socket,
+        socket_gid=settings.containers_socket_gid,
+    )
 
 
 def child_environment(**extra: str) -> dict[str, str]:

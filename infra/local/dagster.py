@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
+from typing import Any, Final
 
 import yaml
 
@@ -14,7 +16,7 @@ from infra.local.program import Program
 
 LOCATION = "pi3"
 
-INSTANCE = {
+INSTANCE: Final[dict[str, dict[str, Any]]] = {
     "telemetry": {"enabled": False},
     "run_coordinator": {
         "module": "dagster.core.run_coordinator",
@@ -44,14 +46,18 @@ instance.get_runs(limit=1), instance.all_instigator_state(), instance.get_asset_
 """
 
 
-def prepare(paths: StackPaths, ports: Ports) -> None:
+def prepare(
+    paths: StackPaths, ports: Ports, instance: Mapping[str, object] = INSTANCE, code_host: str = LOOPBACK
+) -> None:
     """Write dagster.yaml and the workspace that points the webserver and the daemon at the one code server.
 
     Raises:
         SetupError: Dagster cannot create its storage.
     """
-    (paths.dagster_home / "dagster.yaml").write_text(yaml.safe_dump(INSTANCE))
-    server = {"host": LOOPBACK, "port": ports.dagster_code, "location_name": LOCATION}
+    draft = paths.dagster_home / "dagster.yaml.new"
+    draft.write_text(yaml.safe_dump(dict(instance)))
+    draft.replace(paths.dagster_home / "dagster.yaml")
+    server = {"host": code_host, "port": ports.dagster_code, "location_name": LOCATION}
     (paths.conf / "workspace.yaml").write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
     if not (paths.dagster_home / "schedules").exists():
         _create_storage(paths)
@@ -68,8 +74,8 @@ def _create_storage(paths: StackPaths) -> None:
         raise SetupError(f"Dagster cannot create its storage in {paths.dagster_home}: {done.stderr.strip()[-300:]}")
 
 
-def programs(paths: StackPaths, ports: Ports) -> list[Program]:
-    """Code server, webserver and daemon."""
+def programs(paths: StackPaths, ports: Ports, host: str = LOOPBACK) -> list[Program]:
+    """Code server, webserver and daemon; the first two listen at `host`."""
     environment = {
         "DAGSTER_HOME": str(paths.dagster_home),
         "PYTHONUNBUFFERED": "1",
@@ -79,11 +85,11 @@ def programs(paths: StackPaths, ports: Ports) -> list[Program]:
     # A tick that brings a dead job back takes as long as a submission does.
     daemon = {**environment, "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "180"}
     python = str(paths.python)
-    code = ("api", "grpc", "-m", "orchestration.definitions", "-d", str(REPOSITORY), "-h", LOOPBACK,
+    code = ("api", "grpc", "-m", "orchestration.definitions", "-d", str(REPOSITORY), "-h", host,
             "-p", str(ports.dagster_code), "--location-name", LOCATION, "--use-python-environment-entry-point",
             "--lazy-load-user-code")  # fmt: skip
     workspace = ("-w", str(paths.conf / "workspace.yaml"))
-    web = ("-m", "dagster_webserver", "-h", LOOPBACK, "-p", str(ports.dagster), *workspace)
+    web = ("-m", "dagster_webserver", "-h", host, "-p", str(ports.dagster), *workspace)
     return [
         Program("dagster-code", (python, "-m", "dagster", *code), environment, priority=30),
         Program("dagster-webserver", (python, *web), environment, priority=40),

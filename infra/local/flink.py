@@ -105,9 +105,14 @@ def prepare(paths: StackPaths, ports: Ports, connectors: list[Path], rpc: Mappin
     """Write the configuration and link the jars of Flink and its connectors into one folder."""
     link_jars(paths.lib / "flink", [*own_jars(), *connectors])
     (paths.data / "flink-tmp").mkdir(exist_ok=True)
+    write_config(paths, config(paths, ports, rpc))
+
+
+def write_config(paths: StackPaths, values: Mapping[str, object]) -> None:
+    """Write the cluster's settings, and those of its logs, to where the programs read them."""
     folder = paths.conf / "flink"
     folder.mkdir(exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config(paths, ports, rpc)))
+    (folder / "config.yaml").write_text(yaml.safe_dump(dict(values)))
     (folder / "log4j-console.properties").write_text(LOG4J)
 
 

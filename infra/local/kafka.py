@@ -28,11 +28,11 @@ def server_properties(paths: StackPaths, ports: Ports, extra: Mapping[str, Liste
     """The broker's configuration; one replica, so the internal topics have one too.
 
     A client goes on with the address that the listener it came in by advertises: `extra` are listeners, by name
-    (capital letters), for clients that see the broker under another address.
+    (capital letters), for clients that see the broker under another address; one named PLAINTEXT replaces our own.
     """
     listeners = {"PLAINTEXT": Listener(ports.kafka, ports.kafka), **(extra or {})}
-    bound = [f"{name}://{LOOPBACK}:{listener.port}" for name, listener in listeners.items()]
-    advertised = [f"{name}://{LOOPBACK}:{listener.advertised_port}" for name, listener in listeners.items()]
+    bound = [f"{name}://{at.host}:{at.port}" for name, at in listeners.items()]
+    advertised = [f"{name}://{at.advertised_host}:{at.advertised_port}" for name, at in listeners.items()]
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,

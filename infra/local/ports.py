@@ -31,10 +31,12 @@ class Ports:
 
 @dataclass(frozen=True)
 class Listener:
-    """A port that a server listens on, and the one that it tells its clients, such as that of a proxy before it."""
+    """Where a server listens, and where it tells its clients that it does, such as at a proxy before it."""
 
     port: int
     advertised_port: int
+    host: str = LOOPBACK
+    advertised_host: str = LOOPBACK
 
 
 def is_free(port: int) -> bool:

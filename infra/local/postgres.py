@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,8 +96,8 @@ def _readable_once(text: str, data: Path) -> Iterator[int]:
         os.close(reading)
 
 
-def program(paths: StackPaths, ports: Ports) -> Program:
-    """The server; INT is its fast shutdown: sessions are ended, nothing is lost."""
+def program(paths: StackPaths, ports: Ports, extra: Mapping[str, str] | None = None) -> Program:
+    """The server; INT is its fast shutdown: sessions are ended, nothing is lost. `extra` are further options."""
     options = {
         "listen_addresses": LOOPBACK,
         "port": ports.postgres,
@@ -107,6 +107,7 @@ def program(paths: StackPaths, ports: Ports) -> Program:
         "wal_compression": "pglz",
         "log_min_messages": "warning",
         "log_line_prefix": "%m [%p] %q%u@%d/%a ",
+        **(extra or {}),
     }
     flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     command = (

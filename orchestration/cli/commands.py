@@ -25,6 +25,20 @@ def run() -> int:
     started = time.monotonic()
     local_stack(load_settings(), _say).start()
     settings = _settings_of_the_stack()
+    code = _launch(settings)
+    _print_addresses(settings)
+    print(
+        f"\nThe pipeline is running (after {time.monotonic() - started:.0f} s). `make stop` ends it with a savepoint."
+    )
+    return code
+
+
+def launch() -> int:
+    """Launch the pipeline on servers that are up, through Dagster, and show what landed."""
+    return _launch(load_settings())
+
+
+def _launch(settings: Settings) -> int:
     api = DagsterApi(settings.dagster_url)
     _say("waiting for Dagster to load the definitions")
     api.wait_for_location()
@@ -36,10 +50,6 @@ def run() -> int:
     verdicts = api.run("health_check", lambda *_: None).verdicts
     _print_counts(read_counts(settings))
     _print_verdicts(verdicts)
-    _print_addresses(settings)
-    print(
-        f"\nThe pipeline is running (after {time.monotonic() - started:.0f} s). `make stop` ends it with a savepoint."
-    )
     return 0 if all(verdict.passed or verdict.severity == "WARN" for verdict in verdicts) else 1
 
 
@@ -55,6 +65,14 @@ def stop() -> int:
         _say("stopping the servers, which takes up to a minute")
     ended = stack.stop()
     _say(f"stopped; ended {ended} processes that were left over" if ended else "stopped")
+    return 0
+
+
+def halt() -> int:
+    """Stop the Flink job with a savepoint and the producers; the servers stay up."""
+    settings = load_settings()
+    _stop_pipeline(settings)
+    _stop_producers(settings)
     return 0
 
 
@@ -85,7 +103,14 @@ def clean() -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[], int]] = {"run": run, "stop": stop, "status": status, "clean": clean}
+COMMANDS: dict[str, Callable[[], int]] = {
+    "run": run,
+    "stop": stop,
+    "status": status,
+    "clean": clean,
+    "launch": launch,
+    "halt": halt,
+}
 
 
 def _settings_of_the_stack() -> Settings:
@@ -119,7 +144,7 @@ def _wait_until_caught_up(settings: Settings) -> None:
     while to_go := remaining(read_counts(settings), goal):
         now = time.monotonic()
         if now > started + CATCH_UP_TIMEOUT_S:
-            _say(f"the job or the ledger is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_rest_url}")
+            _say(f"the job or the ledger is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_ui}")
             return
         if now > told_at + PROGRESS_INTERVAL_S:
             told_at = now
@@ -150,7 +175,7 @@ def _print_verdicts(verdicts: tuple[CheckVerdict, ...]) -> None:
 
 
 def _print_addresses(settings: Settings) -> None:
-    print(f"\nDagster {settings.dagster_url}\nFlink   {settings.flink_rest_url}")
+    print(f"\nDagster {settings.dagster_ui}\nFlink   {settings.flink_ui}")
     scraped = scrape_file(StackPaths(settings.stack_dir))
     if settings.metrics and scraped.exists():
         print(f"Metrics prometheus --config.file={scraped}")

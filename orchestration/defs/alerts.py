@@ -51,7 +51,7 @@ def _tell(
     url = settings.alert_webhook_url.get_secret_value()
     told = 0
     for change in changed:
-        text = alerts.words(change, settings.dagster_url)
+        text = alerts.words(change, settings.dagster_ui)
         try:
             if url:
                 alerts.post(url, text)

@@ -11,13 +11,14 @@ from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import Login, PostgresResource
 from orchestration.resources.producer import ProducerResource
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.resources.producer_processes import ProducerProcesses
+from orchestration.settings import REPOSITORY, Settings, container_site
 from orchestration.streaming_job import StreamingJob
 
 
 def resources(settings: Settings) -> dict[str, Any]:
     """The resources by the names under which ops, checks and sensors ask for them."""
-    brokers, publishing = Brokers.of(settings), Brokers.of_producers(settings)
+    brokers = Brokers.of(settings)
     found: dict[str, Any] = {
         "kafka": KafkaResource(brokers.bootstrap_servers, options=brokers.options),
         "postgres": PostgresResource(
@@ -31,13 +32,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             options=settings.postgres_options,
         ),
         "flink": _flink(settings),
-        "producer": ProducerResource(
-            run_dir=str(settings.run_dir),
-            working_dir=str(REPOSITORY),
-            bootstrap_servers=publishing.bootstrap_servers,
-            topic=settings.kafka_topic,
-            options=publishing.options,
-        ),
+        "producer": _producer(settings),
     }
     return {**found, "stream": StreamingJob(settings, found["flink"], found["kafka"], found["postgres"])}
 
@@ -45,6 +40,7 @@ def resources(settings: Settings) -> dict[str, Any]:
 def _flink(settings: Settings) -> FlinkResource:
     common: dict[str, Any] = {
         "rest_url": settings.flink_rest_url,
+        "page_url": settings.flink_ui_url,
         "state_uri": settings.flink_state_uri,
         "s3_endpoint_url": settings.s3_endpoint_url,
         "access": Access(settings.flink_rest_ca_file, settings.flink_rest_token),
@@ -58,3 +54,19 @@ def _flink(settings: Settings) -> FlinkResource:
         deployment=settings.flink_job_name,
         account_dir=str(settings.kubernetes_account_dir),
     )
+
+
+def _producer(settings: Settings) -> ProducerResource:
+    brokers = Brokers.of_producers(settings)
+    into: dict[str, Any] = {
+        "run_dir": str(settings.run_dir),
+        "bootstrap_servers": brokers.bootstrap_servers,
+        "topic": settings.kafka_topic,
+        "options": brokers.options,
+    }
+    if settings.backend == "processes":
+        return ProducerProcesses(**into, working_dir=str(REPOSITORY))
+    from orchestration.resources.producer_containers import ProducerContainers
+
+    site = container_site(settings)
+    return ProducerContainers(**into, prefix=site.name("producer-"), image=site.image, container=site.producer())

@@ -24,7 +24,7 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         description="The Flink job. Materialise to ensure that it runs: a healthy one is adopted, a missing one is "
         "submitted from its newest restore point, one of another version is upgraded, or rolled back to if the new one "
         "does not prove itself; never is there a second.",
-        metadata={"flink_ui": dg.MetadataValue.url(settings.flink_rest_url), "job_name": settings.flink_job_name},
+        metadata={"flink_ui": dg.MetadataValue.url(settings.flink_ui), "job_name": settings.flink_job_name},
     )
     def streaming_job(events_topic: Any, events_table: Any) -> Any:  # noqa: ANN401 - composed by dagster
         return lifecycle_ops.ensure_streaming_job(events_topic=events_topic, events_table=events_table)
@@ -38,7 +38,7 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         metadata={
             "dagster/table_name": f"{settings.postgres_database}.public.events",
             "topic": settings.kafka_topic,
-            "flink_ui": dg.MetadataValue.url(settings.flink_rest_url),
+            "flink_ui": dg.MetadataValue.url(settings.flink_ui),
         },
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=timedelta(minutes=30), warn_window=timedelta(minutes=5)

@@ -14,7 +14,7 @@ import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
 
-from orchestration.flink.errors import FlinkNotFound, FlinkRejected, FlinkUnreachable
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import (
     CheckpointStats,
     ClusterOverview,
@@ -178,7 +178,7 @@ def _refusal(where: str, response: requests.Response) -> FlinkUnreachable | Flin
     told = f"{where}: {response.status_code}: {root_cause(error)}"
     # A JobManager that is starting answers 503 until it leads, and 500 about a job that it is still restoring.
     if response.status_code == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
-        return FlinkUnreachable(f"{told}; the JobManager is not ready yet: try again")
+        return FlinkNotReady(f"{told}; the JobManager is not ready yet: try again")
     if response.status_code in _GATEWAY:
         return FlinkUnreachable(f"{told}; the proxy cannot reach the JobManager")
     if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):

@@ -26,6 +26,7 @@ class FlinkResource(TreatAsResourceParam):
     `timeout_s`: limit of one REST call; `start_timeout_s`: until all tasks of a new job run; `stop_timeout_s`: of a
     savepoint, and of a job's end.
     `s3_endpoint_url`: of an object store that is not Amazon's.
+    `page_url`: where a browser finds the UI, if not at `rest_url`.
     """
 
     rest_url: str
@@ -35,6 +36,7 @@ class FlinkResource(TreatAsResourceParam):
     stop_timeout_s: float = 90.0
     access: Access = OPEN
     s3_endpoint_url: str | None = None
+    page_url: str | None = None
 
     @property
     def client(self) -> FlinkClient:
@@ -43,7 +45,7 @@ class FlinkResource(TreatAsResourceParam):
 
     def ui_url(self, job_id: str) -> str:
         """The job's page in Flink's UI."""
-        return f"{self.rest_url.rstrip('/')}/#/job/running/{job_id}/overview"
+        return f"{(self.page_url or self.rest_url).rstrip('/')}/#/job/running/{job_id}/overview"
 
     def ensure_running(self, claim: Claim, submit: Submitter, since: datetime | None = None) -> Ensured:
         """Return once exactly one job of this name and fingerprint runs with all its tasks.

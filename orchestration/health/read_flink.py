@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestration.flink.client import FlinkClient
-from orchestration.flink.errors import FlinkNotFound, FlinkRejected, FlinkUnreachable
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import CheckpointStats, JobSummary
 from orchestration.health.facts import Checkpoints, Failure, FlinkFacts, JobFacts
 
@@ -39,9 +39,7 @@ def _job(client: FlinkClient, job: JobSummary) -> JobFacts:
         )
     except FlinkNotFound:
         raise
-    except (FlinkRejected, FlinkUnreachable):
-        # A job that has just been submitted is listed before it can be asked; of one that an operator has suspended the
-        # whole cluster is gone.
+    except (FlinkNotReady, FlinkRejected):  # a job that has just been submitted is listed before it can be asked
         return facts
     except FlinkUnreachable:
         if not job.ended:

@@ -1,24 +1,21 @@
-"""Producers as processes of their own: launched detached, found again by their reports, stopped by their process id.
+"""Producers: launched detached, found again by their reports, adopted while they run.
 
 A producer outlives the Dagster run that launched it, and the code server. Each launch has a name of its own,
-`<id>-<n>`; below `<run_dir>/producers` lie its report (`.json`, the producer writes it), its log (`.log`) and its
-process (`.pid`: process id and start time, so that a process id used again is never mistaken for it).
+`<id>-<n>`; its report lies below `<run_dir>/producers` (`.json`, the producer writes it). What a producer is, a process
+or a container, is said by `producer_processes` and `producer_containers`.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 # Dagster's own mark for a resource that is a plain object, as its Pipes clients are.
 from dagster._core.definitions.resource_annotation import TreatAsResourceParam
@@ -29,8 +26,6 @@ from orchestration.errors import ConfigurationError, TransientError
 
 STOP_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 20.0
-# A shell that ends at once: the producer is then no child of ours, which we would have to wait for when it ends.
-DETACH = 'log=$1; shift; "$@" >>"$log" 2>&1 & echo $!'
 
 
 @dataclass(frozen=True)
@@ -71,12 +66,11 @@ class Launched:
     action: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProducerResource(TreatAsResourceParam):
     """Launches `python -m producer` against one topic; `options` are those of its Kafka client."""
 
     run_dir: str
-    working_dir: str
     bootstrap_servers: str
     topic: str
     options: Mapping[str, SecretStr] = field(default_factory=dict)
@@ -99,13 +93,15 @@ class ProducerResource(TreatAsResourceParam):
         if former and former[-1].state == "finished" and spec.file is not None:
             return Launched(former[-1].name, "finished")
         name = f"{spec.id}-{len(former) + 1}"
-        self._launch(name, spec, len(former))
+        self._start(name, ("-m", "producer", *self._flags(name, spec, len(former))))
+        self._await_start(name)
         return Launched(name, "launched")
 
     def reports(self) -> list[ProducerReport]:
         """One report per launch, in the order of the launches."""
-        files = sorted(self._folder().glob("*.pid"), key=lambda path: path.stat().st_mtime_ns)
-        return [self._report(path.stem) for path in files]
+        # Before the reports are read: of a producer that has ended, what we then read is its last word.
+        alive = self._alive()
+        return [self._report(name, name in alive) for name in self._launches()]
 
     def stop_all(self, timeout_s: float = STOP_TIMEOUT_S) -> list[str]:
         """Ask every running producer to flush and end; returns their names once all have ended.
@@ -113,14 +109,10 @@ class ProducerResource(TreatAsResourceParam):
         Raises:
             TransientError: one is still flushing after `timeout_s`; its events are not lost, ask again.
         """
-        found = {path.stem: _process(path) for path in self._folder().glob("*.pid")}
-        running = {name: process for name, process in found.items() if process is not None}
-        for process in running.values():
-            process.terminate()
-        _, alive = psutil.wait_procs(list(running.values()), timeout=timeout_s)
-        if alive:
-            raise TransientError(f"{len(alive)} producers still flush after {timeout_s:.0f} s; stop them again")
-        return sorted(running)
+        running = sorted(self._alive())
+        if left := self._end(running, timeout_s):
+            raise TransientError(f"{left} producers still flush after {timeout_s:.0f} s; stop them again")
+        return running
 
     def duplicates(self) -> dict[int, int]:
         """Events sent again under an event_id used before, per partition, as the producers know them."""
@@ -130,10 +122,35 @@ class ProducerResource(TreatAsResourceParam):
         """Events that the broker has acknowledged to our producers, per partition."""
         return _sum(report.acknowledged_by_partition for report in self.reports())
 
+    @abstractmethod
+    def _launches(self) -> Sequence[str]:
+        """Names of all launches, in their order."""
+
+    @abstractmethod
+    def _alive(self) -> Collection[str]:
+        """Names of those that run."""
+
+    @abstractmethod
+    def _start(self, name: str, arguments: Sequence[str]) -> None:
+        """Start Python with these arguments, so that it outlives us."""
+
+    @abstractmethod
+    def _end(self, names: Collection[str], timeout_s: float) -> int:
+        """Ask them to end, and wait; returns how many still run."""
+
+    @abstractmethod
+    def _log(self, name: str) -> str:
+        """What it has printed."""
+
     def _folder(self) -> Path:
         folder = Path(self.run_dir) / "producers"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _marked(self, suffix: str) -> list[str]:
+        """Names of the launches that left a file of this kind, in their order."""
+        files = sorted(self._folder().glob(f"*{suffix}"), key=lambda path: path.stat().st_mtime_ns)
+        return [path.stem for path in files]
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -141,21 +158,6 @@ class ProducerResource(TreatAsResourceParam):
         with (self._folder() / "launch.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-    def _launch(self, name: str, spec: ProducerSpec, former: int) -> None:
-        folder = self._folder()
-        command = [sys.executable, "-m", "producer", *self._flags(name, spec, former)]
-        shell = subprocess.run(
-            ["/bin/sh", "-c", DETACH, "sh", str(folder / f"{name}.log"), *command],
-            cwd=self.working_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            check=True,
-        )
-        pid = int(shell.stdout)
-        (folder / f"{name}.pid").write_text(json.dumps({"pid": pid, "created_at": _created_at(pid)}))
-        self._await_start(name)
 
     def _flags(self, name: str, spec: ProducerSpec, former: int) -> list[str]:
         flags: dict[str, object] = {
@@ -187,19 +189,16 @@ class ProducerResource(TreatAsResourceParam):
     def _await_start(self, name: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            report = self._report(name)
+            report = self._report(name, name in self._alive())
             if report.state in ("failed", "died"):
-                log = (self._folder() / f"{name}.log").read_text(errors="replace").strip()
+                log = self._log(name).strip()
                 raise ConfigurationError(f"producer {name} ended at once: {report.error or log.rpartition(chr(10))[2]}")
             if report.state != "running" or report.acknowledged:
                 return
             time.sleep(0.1)
 
-    def _report(self, name: str) -> ProducerReport:
-        folder = self._folder()
-        path = folder / f"{name}.json"
-        # Before the report is read: of a process that has ended, what we then read is its last word.
-        alive = _process(folder / f"{name}.pid") is not None
+    def _report(self, name: str, alive: bool) -> ProducerReport:
+        path = self._folder() / f"{name}.json"
         told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"state": "running"}
         state = "died" if told["state"] == "running" and not alive else told["state"]
         partitions: dict[str, dict[str, int]] = told.get("partitions", {})
@@ -214,25 +213,6 @@ class ProducerResource(TreatAsResourceParam):
             acknowledged_by_partition={int(number): p.get("acknowledged", 0) for number, p in partitions.items()},
             error=told.get("error"),
         )
-
-
-def _process(pid_file: Path) -> psutil.Process | None:
-    """The process that the file names, if it is still the same one and alive."""
-    known = json.loads(pid_file.read_text())
-    try:
-        process = psutil.Process(known["pid"])
-        same = abs(process.create_time() - known["created_at"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return None
-    return process if same else None
-
-
-def _created_at(pid: int) -> float:
-    """Start of the process in Unix seconds; 0 if it has ended already."""
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return 0.0
 
 
 def _sum(counts: Iterable[dict[int, int]]) -> dict[int, int]:

@@ -27,6 +27,7 @@ from orchestration.flink.resource import FlinkResource
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.producer import ProducerResource
+from orchestration.resources.producer_processes import ProducerProcesses
 from orchestration.resources.topics import TopicSpec
 from orchestration.settings import REPOSITORY, Settings
 from orchestration.streaming_job import StreamingJob
@@ -134,7 +135,7 @@ def test_missing_jars_are_named(kept: tuple[str, ...], settings: Settings, tmp_p
 @pytest.fixture
 def producer(settings: Settings, topic_name: str, tmp_path: Path) -> Iterator[ProducerResource]:
     """Producers of the test's own."""
-    found = ProducerResource(
+    found = ProducerProcesses(
         run_dir=str(tmp_path / "run"),
         working_dir=str(REPOSITORY),
         bootstrap_servers=settings.kafka_bootstrap_servers,

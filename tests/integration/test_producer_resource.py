@@ -15,6 +15,7 @@ import pytest
 from orchestration.errors import ConfigurationError
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.producer import ProducerReport, ProducerResource, ProducerSpec
+from orchestration.resources.producer_processes import ProducerProcesses
 from orchestration.resources.topics import TopicSpec
 from orchestration.settings import REPOSITORY, Settings
 
@@ -25,7 +26,7 @@ FOR_EVER = ProducerSpec(id="generator", rate_per_s=50.0, seed=1, duplicate_share
 def producer(settings: Settings, kafka: KafkaResource, topic_name: str, tmp_path: Path) -> Iterator[ProducerResource]:
     """Producers into a topic of the test's own; those that still run are stopped."""
     kafka.ensure_topic(TopicSpec(topic_name, 2, 1, 3_600_000))
-    resource = ProducerResource(
+    resource = ProducerProcesses(
         run_dir=str(tmp_path / "run dir"),
         working_dir=str(REPOSITORY),
         bootstrap_servers=settings.kafka_bootstrap_servers,

@@ -231,7 +231,7 @@ def test_an_error_with_a_remedy_is_one_line(
         raise raised
 
     monkeypatch.setattr(sys, "argv", ["orchestration", "stop"])
-    monkeypatch.setitem(commands.COMMANDS, "stop", stop)
+    monkeypatch.setitem(program.COMMANDS, "stop", stop)
     assert program.main() == 1
     told = capsys.readouterr()
     assert told.err.startswith(words)
@@ -245,7 +245,7 @@ def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(sys, "argv", ["orchestration", "stop"])
-    monkeypatch.setitem(commands.COMMANDS, "stop", stop)
+    monkeypatch.setitem(program.COMMANDS, "stop", stop)
     with pytest.raises(ZeroDivisionError):
         program.main()
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.flink.client import Access, FlinkClient
-from orchestration.flink.errors import FlinkNotFound, FlinkRejected, FlinkUnreachable
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import JobSummary, root_cause
 from tests.fixtures.flink_rest import Reply, RestDouble, recorded, serving
 
@@ -190,8 +190,8 @@ def test_cancel() -> None:
         ((504, "<html>"), FlinkUnreachable, "the proxy cannot reach"),
         ((401, "<html>"), FlinkRejected, "is the token right"),
         ((403, {"errors": ["no"]}), FlinkRejected, "is the token right"),
-        ((503, {"errors": ["Service temporarily unavailable"]}), FlinkUnreachable, "not ready yet"),
-        ((500, {"errors": ["Internal server error.", INITIALIZING]}), FlinkUnreachable, "not ready yet"),
+        ((503, {"errors": ["Service temporarily unavailable"]}), FlinkNotReady, "not ready yet"),
+        ((500, {"errors": ["Internal server error.", INITIALIZING]}), FlinkNotReady, "not ready yet"),
         ((200, "<html>not flink</html>"), FlinkRejected, "is this Flink's REST address"),
     ],
 )  # fmt: skip

@@ -7,14 +7,17 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from orchestration.resources.producer import ProducerResource, ProducerSpec
+from orchestration.resources.producer import ProducerSpec
+from orchestration.resources.producer_processes import ProducerProcesses
 
 SECRET = "hunter2"  # noqa: S105
 
 
 def flags(tmp_path: Path, options: dict[str, SecretStr]) -> dict[str, str]:
     """What `python -m producer` is started with."""
-    resource = ProducerResource(str(tmp_path), str(tmp_path), "127.0.0.1:1", "t", options)
+    resource = ProducerProcesses(
+        run_dir=str(tmp_path), working_dir=str(tmp_path), bootstrap_servers="127.0.0.1:1", topic="t", options=options
+    )
     assert SECRET not in repr(resource)
     return dict(flag.removeprefix("--").split("=", 1) for flag in resource._flags("p-1", ProducerSpec("p"), 0))
 
