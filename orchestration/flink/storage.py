@@ -57,16 +57,25 @@ def state_folder(uri: str, endpoint: str | None = None) -> StateFolder:
     Raises: ConfigurationError for any other scheme.
     """
     parts = urlsplit(uri)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return LocalFolder(Path(parts.path))
     if parts.scheme == "s3" and parts.netloc:
         return Bucket(f"{parts.netloc}{parts.path}".rstrip("/"), endpoint)
-    raise ConfigurationError(f"state {uri}: only a file:/// or s3:// folder can be searched for restore points")
+    return LocalFolder(local_folder(uri))
+
+
+def local_folder(uri: str) -> Path:
+    """The folder of a `file:` URI; Flink takes the text after the scheme as it stands, without percent-decoding.
+
+    Raises: ConfigurationError for any other.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise ConfigurationError(f"state {uri}: only a file:/// folder, or one in a bucket (s3://), can be searched")
+    return Path(parts.path)
 
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """On this machine; Flink takes the text after `file:` as it stands, without percent-decoding."""
+    """On this machine."""
 
     path: Path
 

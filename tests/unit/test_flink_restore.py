@@ -60,7 +60,7 @@ def test_a_local_uri_is_read_as_flink_reads_it(uri: str, folder: str) -> None:
 
 @pytest.mark.parametrize("uri", ["s3:///state", "hdfs://node/state", "file://other-host/state", "/var/state"])
 def test_other_places_cannot_be_searched(uri: str) -> None:
-    with pytest.raises(ConfigurationError, match="only a file:/// or s3:// folder"):
+    with pytest.raises(ConfigurationError, match="only a file:/// folder, or one in a bucket"):
         restore_points(uri)
 
 
