@@ -30,7 +30,7 @@ from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import Settings, password_file, private_file
 
-NEEDED_JARS = ("flink-sql-connector-kafka", "pi3-sink", "postgresql")
+NEEDED_JARS = ("flink-sql-connector-kafka", "pi3-connector", "postgresql")
 
 
 def job_spec(settings: Settings) -> JobSpec:

@@ -26,7 +26,7 @@ def build(folder: Path, compiler: Path, libraries: Iterable[Path]) -> Path:
         SetupError: the sources do not compile; the message holds what the compiler says.
     """
     sources = sorted(path for path in SOURCES.rglob("*") if path.is_file())
-    jar = folder / f"pi3-sink-{_digest(sources, compiler)}.jar"
+    jar = folder / f"pi3-connector-{_digest(sources, compiler)}.jar"
     if not jar.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:

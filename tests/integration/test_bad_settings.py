@@ -119,7 +119,7 @@ def test_a_lost_superuser_password_says_what_belongs_together(stack: Stack, tmp_
         ready.postgres(lost, stack.saved_ports())
 
 
-@pytest.mark.parametrize("kept", [(), ("flink-sql-connector-kafka", "pi3-sink")])
+@pytest.mark.parametrize("kept", [(), ("flink-sql-connector-kafka", "pi3-connector")])
 def test_missing_jars_are_named(kept: tuple[str, ...], settings: Settings, tmp_path: Path) -> None:
     assert settings.flink_lib_dir is not None
     for jar in settings.flink_lib_dir.glob("*.jar"):

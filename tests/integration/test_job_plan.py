@@ -98,7 +98,7 @@ def test_a_missing_connector_is_named(spec: JobSpec, tmp_path: Path) -> None:
 def test_a_missing_sink_connector_is_named_without_the_password(spec: JobSpec, tmp_path: Path) -> None:
     assert spec.client_lib_dir is not None
     for jar in Path(spec.client_lib_dir).glob("*.jar"):
-        if "pi3-sink" not in jar.name:
+        if "pi3-connector" not in jar.name:
             (tmp_path / jar.name).symlink_to(jar)
     done = explain(replace(spec, client_lib_dir=str(tmp_path)))
     assert done.returncode == 2

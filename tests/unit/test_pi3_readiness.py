@@ -8,9 +8,9 @@ from orchestration.pi3 import readiness
 from orchestration.pi3.findings import Finding, State
 from orchestration.pi3.preflight import ON_TOPIC, on_groups
 
-JARS = ("flink-dist-2.3.0.jar", "flink-sql-connector-kafka-5.0.0-2.2.jar", "pi3-sink-1.jar", "postgresql-42.7.14.jar")
-OTHERS = (*JARS[:2], "pi3-sink-2.jar", JARS[3])
-NEEDED = ("flink-sql-connector-kafka", "pi3-sink", "postgresql")
+JARS = ("flink-dist-2.3.0.jar", "flink-sql-connector-kafka-5.0.0-2.2.jar", "pi3-connector-1.jar", "postgresql-42.7.14.jar")
+OTHERS = (*JARS[:2], "pi3-connector-2.jar", JARS[3])
+NEEDED = ("flink-sql-connector-kafka", "pi3-connector", "postgresql")
 MISSING = ("the table events does not exist",)
 
 
@@ -40,10 +40,10 @@ MISSING = ("the table events does not exist",)
         (readiness.flink_version("f", "2.1.0", "2.3.0"), State.ERROR, "2.1.0 at f", "Flink 2.3"),
         (readiness.slots("f", 4, 4), State.OK, "4 free at f", ""),
         (readiness.slots("f", 3, 4), State.ERROR, "3 free at f, 4 needed", "PI3_FLINK_PARALLELISM"),
-        (readiness.jars("f", JARS, JARS, NEEDED, "2.3.0"), State.OK, "pi3-sink-1.jar", ""),
-        (readiness.jars("f", JARS, (), NEEDED, "2.3.0"), State.OK, "pi3-sink-1.jar", ""),
+        (readiness.jars("f", JARS, JARS, NEEDED, "2.3.0"), State.OK, "pi3-connector-1.jar", ""),
+        (readiness.jars("f", JARS, (), NEEDED, "2.3.0"), State.OK, "pi3-connector-1.jar", ""),
         (readiness.jars("f", JARS[:1], JARS, NEEDED, "2.3.0"), State.ERROR, "f lacks flink-sql", "lib folder"),
-        (readiness.jars("f", JARS, OTHERS, NEEDED, "2.3.0"), State.ERROR, "other versions: pi3-sink-1.jar", "LIB_DIR"),
+        (readiness.jars("f", JARS, OTHERS, NEEDED, "2.3.0"), State.ERROR, "other versions: pi3-connector-1.jar", "LIB_DIR"),
         (readiness.jars("f", JARS, JARS, NEEDED, "2.1.0"), State.ERROR, "kafka-5.0.0-2.2.jar at f", "for Flink 2.1"),
         (readiness.jars("f", JARS, JARS, NEEDED, "3.0.0"), State.ERROR, "another Flink", "for Flink 3.0"),
         (readiness.folder("s", written=True, seen=True), State.OK, "both sides", ""),
