@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from flink_jobs.client_options import SCRAM, OptionError, jdbc_options, kafka_options
@@ -15,7 +16,7 @@ from orchestration.defs.resources import resources
 from orchestration.errors import ConfigurationError
 from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka_rights import unusable
-from orchestration.settings import Settings, read_settings
+from orchestration.settings import REPOSITORY, Settings, read_settings
 
 SECRET = "hunter2-hunter2"  # noqa: S105
 LOGIN = {
@@ -256,3 +257,17 @@ def test_no_value_of_an_option_shows(tmp_path: Path) -> None:
     assert SECRET not in repr(settings)
     assert SECRET not in repr(resources(settings))
     assert SECRET not in repr(Brokers("x", {"sasl.password": SecretStr(SECRET)}))
+
+
+def test_the_documented_example_is_read(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "remote.md").read_text()
+    (example,) = (block for block in text.split("```") if "PI3_KAFKA_OPTIONS=" in block)
+    (tmp_path / "ca.pem").write_text(trustme.CA().cert_pem.bytes().decode())
+    (tmp_path / ".env").write_text(example.replace("/etc/pi3/ca.pem", str(tmp_path / "ca.pem")))
+    found = read_settings(tmp_path / "stack", tmp_path / ".env")
+    assert {way(found).plain()["sasl.username"] for way in (Brokers.of, Brokers.of_producers, Brokers.of_flink)} == {
+        "pi3-dagster", "pi3-producer", "pi3-flink",
+    }  # fmt: skip
+    told = flink_options(found)
+    assert told["kafka"]["sasl.jaas.config"] == jaas("pi3-flink", "<password of pi3-flink>")
+    assert told["postgres"] == {"sslmode": "verify-full", "sslrootcert": str(tmp_path / "ca.pem")}
