@@ -8,9 +8,10 @@ import time
 
 import psutil
 
-from infra.containers.site import PROJECT_LABEL
+from infra.containers.site import PROJECT_LABEL, RUN_STOP_TIMEOUT_S
+from orchestration.cli.dagster_api import DagsterApi
 from tests.acceptance.pipeline import launch, wait_until
-from tests.acceptance.ui import status, terminate
+from tests.acceptance.ui import TERMINATE, status
 from tests.containers.pipeline import NAME, Pipeline, api_of
 
 SAMPLE_ROWS = 1_000
@@ -70,7 +71,9 @@ def test_a_killed_run_container_is_noticed_and_the_stream_goes_on(pipeline: Pipe
 def test_a_terminated_session_stops_with_a_savepoint(pipeline: Pipeline) -> None:
     run_id = attached(pipeline)
     container = run_container(pipeline, run_id)
-    terminate(pipeline.api, run_id)
+    # The answer comes when the container has ended, and a savepoint takes its time.
+    patient = DagsterApi(pipeline.api.url, timeout_s=RUN_STOP_TIMEOUT_S)
+    assert patient.ask(TERMINATE, {"runId": run_id})["terminateRun"]["__typename"] == "TerminateRunSuccess"
     wait_until(lambda: status(pipeline.api, run_id) == "CANCELED", "the run has ended")
     wait_until(lambda: container not in pipeline.labelled(RUN_ID), "its container is gone")
     assert pipeline.told("job", "status", "--json")["wanted"][0]["wanted"] == "stopped"
