@@ -8,7 +8,7 @@ from orchestration.pi3 import readiness
 from orchestration.pi3.findings import Finding, State
 from orchestration.pi3.preflight import ON_TOPIC, on_groups
 
-JARS = ("flink-dist-2.3.0.jar", "flink-sql-connector-kafka-5.0.0-2.2.jar", "pi3-connector-1.jar", "postgresql-42.7.14.jar")
+JARS = ("flink-dist-2.3.0.jar", "flink-sql-connector-kafka-5.0.0-2.2.jar", "pi3-connector-1.jar", "postgresql-42.jar")
 OTHERS = (*JARS[:2], "pi3-connector-2.jar", JARS[3])
 NEEDED = ("flink-sql-connector-kafka", "pi3-connector", "postgresql")
 MISSING = ("the table events does not exist",)
@@ -43,7 +43,7 @@ MISSING = ("the table events does not exist",)
         (readiness.jars("f", JARS, JARS, NEEDED, "2.3.0"), State.OK, "pi3-connector-1.jar", ""),
         (readiness.jars("f", JARS, (), NEEDED, "2.3.0"), State.OK, "pi3-connector-1.jar", ""),
         (readiness.jars("f", JARS[:1], JARS, NEEDED, "2.3.0"), State.ERROR, "f lacks flink-sql", "lib folder"),
-        (readiness.jars("f", JARS, OTHERS, NEEDED, "2.3.0"), State.ERROR, "other versions: pi3-connector-1.jar", "LIB_DIR"),
+        (readiness.jars("f", JARS, OTHERS, NEEDED, "2.3.0"), State.ERROR, "versions: pi3-connector-1.jar", "LIB_DIR"),
         (readiness.jars("f", JARS, JARS, NEEDED, "2.1.0"), State.ERROR, "kafka-5.0.0-2.2.jar at f", "for Flink 2.1"),
         (readiness.jars("f", JARS, JARS, NEEDED, "3.0.0"), State.ERROR, "another Flink", "for Flink 3.0"),
         (readiness.folder("s", written=True, seen=True), State.OK, "both sides", ""),
