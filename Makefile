@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .stack/venv/bin/python
 
-.PHONY: run stop status clean distclean test faults bench check lock setup
+.PHONY: run stop status clean distclean preflight test faults bench check lock setup
 run: setup
 	@$(VENV_PYTHON) -W ignore -m orchestration run
 stop: setup
@@ -11,6 +11,10 @@ status: setup
 	@$(VENV_PYTHON) -W ignore -m orchestration status
 clean: setup
 	@$(VENV_PYTHON) -W ignore -m orchestration clean
+
+# Whether the clusters that the settings name are as the pipeline needs them; launches nothing that stays.
+preflight: setup
+	@$(VENV_PYTHON) -W ignore -m orchestration.pi3 preflight
 
 setup:
 	@$(PYTHON) infra/bootstrap.py

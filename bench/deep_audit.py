@@ -84,7 +84,7 @@ def _steps(
     rows = list(judged.rows.values())
 
     def read() -> int:
-        with BulkReader(kafka.bootstrap_servers, topic) as reader:
+        with BulkReader(kafka.brokers, topic) as reader:
             return sum(len(batch.records) for n, span in spans.items() for batch in reader.batches(n, span))
 
     def fetch() -> int:
@@ -100,7 +100,7 @@ def _steps(
 
 
 def _sample(kafka: KafkaResource, topic: str, span: OffsetRange) -> list[Message]:
-    with BulkReader(kafka.bootstrap_servers, topic) as reader:
+    with BulkReader(kafka.brokers, topic) as reader:
         messages = (message for batch in reader.batches(0, span) for message in batch.records)
         return list(islice(messages, 100_000))
 

@@ -19,6 +19,7 @@ from bench.site import execute, send, site
 from orchestration.ledger.accounting import PassReport
 from orchestration.ledger.audit import Limits, run_pass
 from orchestration.ledger.reader import RecordReader
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import load_settings
@@ -45,7 +46,7 @@ def main() -> None:
     kafka = KafkaResource(bootstrap_servers=settings.kafka_bootstrap_servers)
     with site(settings, kafka, PARTITIONS) as (topic, postgres):
         _fill(kafka, postgres, topic, 0, arguments.offsets)
-        with RecordReader(settings.kafka_bootstrap_servers, topic) as reader:
+        with RecordReader(Brokers.of(settings), topic) as reader:
             limits = Limits(arguments.time_budget_s, 0.0)
             _report("first pass", lambda: run_pass(postgres, reader, _ends(kafka, topic), limits))
             _fill(kafka, postgres, topic, arguments.offsets, 4_000)

@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from bench.own_stack import Site
 from orchestration.ledger.deep_records import BulkReader
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.sql_files import sql_file
 
 __all__ = ["Probe", "latencies_ms", "stamps"]
@@ -62,7 +63,7 @@ class Probe:
 def stamps(site: Site, topic: str, wanted: dict[str, float]) -> dict[str, float]:
     """The records' timestamps of these event_ids, which are the keys, in Unix time."""
     found: dict[str, float] = {}
-    with BulkReader(site.settings.kafka_bootstrap_servers, topic) as reader:
+    with BulkReader(Brokers.of(site.settings), topic) as reader:
         for partition, span in site.kafka.offsets(topic).items():
             for batch in reader.batches(partition, span):
                 for message in batch.records:

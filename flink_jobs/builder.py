@@ -27,6 +27,7 @@ __all__ = [
     "define",
     "fingerprint",
     "literal",
+    "template",
     "writer_name",
 ]
 
@@ -46,10 +47,14 @@ RUN_KEYS: Final = (
     "pipeline.global-job-parameters",
     "pipeline.jars",
     "rest.",
+    "security.ssl.",
 )
 
 # https://jdbc.postgresql.org/documentation/use/#connection-parameters; the spec's URL may overrule these.
 JDBC_DEFAULTS: Final = {"connectTimeout": "10", "socketTimeout": "60", "tcpKeepAlive": "true"}
+
+
+NO_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {}
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class JobPlan:
 def define(spec: JobSpec) -> Definition:
     """What this code's job does with these settings."""
     settings = {key: value for key, value in configuration(spec).items() if not key.startswith(RUN_KEYS)}
-    return Definition(settings, _source(spec), _sink(spec), _template("insert").template)
+    return Definition(settings, _source(spec), _sink(spec), template("insert").template)
 
 
 def fingerprint(definition: Definition, jars: Iterable[str]) -> str:
@@ -97,13 +102,27 @@ def fingerprint(definition: Definition, jars: Iterable[str]) -> str:
     return hashlib.sha256(json.dumps([asdict(definition), sorted(jars)], sort_keys=True).encode()).hexdigest()
 
 
-def build(spec: JobSpec, password: str, jars: Iterable[str] = (), definition: Definition | None = None) -> JobPlan:
-    """The plan of one run; `jars` are the names of the jars it is planned with. None defines it as this code would."""
+def build(
+    spec: JobSpec,
+    password: str,
+    jars: Iterable[str] = (),
+    definition: Definition | None = None,
+    options: Mapping[str, Mapping[str, str]] = NO_OPTIONS,
+) -> JobPlan:
+    """The plan of one run; `jars` are the names of the jars it is planned with. None defines it as this code would.
+
+    `options` of the clients, by `kafka` and `postgres`, are the run's alone: a certificate that has moved, or another
+    password, makes no other job, and a version that is kept is let in as things are now.
+    """
     definition = definition or define(spec)
     run = {key: value for key, value in configuration(spec).items() if key.startswith(RUN_KEYS)}
     run["pipeline.global-job-parameters"] = f"{FINGERPRINT}:{spec.fingerprint or fingerprint(definition, jars)}"
-    source = Template(definition.source).substitute(scan_range=_scan_range(spec))
-    name = urlencode({"ApplicationName": writer_name(spec)}).replace("'", "''")
+    properties = {f"properties.{name}": value for name, value in options.get("kafka", {}).items()}
+    source = Template(definition.source).substitute(scan_range=_assigned({**_scan_range(spec), **properties}))
+    # The driver takes the last of two equal names, so the options win over what the address has already; but the name
+    # is the run's own, by which the writer lease knows it.
+    last = {**options.get("postgres", {}), "ApplicationName": writer_name(spec)}
+    name = urlencode(last).replace("'", "''")
     sink = Template(definition.sink).substitute(application_name=name, password=literal(password))
     return JobPlan({**definition.settings, **run}, (source, sink), definition.insert)
 
@@ -187,6 +206,8 @@ def _target(spec: JobSpec) -> dict[str, str]:
             "execution.target": "remote",
             "rest.address": spec.rest_address,
             "rest.port": str(spec.rest_port),
+            "rest.path": spec.rest_path,
+            "security.ssl.rest.enabled": "true" if spec.rest_tls else None,
             # The default, 20 attempts 3 s apart, would keep the caller waiting for a minute.
             "rest.retry.delay": "1 s",
             "rest.retry.max-attempts": "3",
@@ -195,7 +216,7 @@ def _target(spec: JobSpec) -> dict[str, str]:
 
 
 def _source(spec: JobSpec) -> str:
-    return _template("source").safe_substitute(
+    return template("source").safe_substitute(
         topic=_escaped(literal(spec.topic)),
         bootstrap_servers=_escaped(literal(spec.bootstrap_servers)),
         consumer_group=_escaped(literal(spec.consumer_group)),
@@ -203,7 +224,7 @@ def _source(spec: JobSpec) -> str:
 
 
 def _sink(spec: JobSpec) -> str:
-    return _template("sink").safe_substitute(
+    return template("sink").safe_substitute(
         jdbc_url=_escaped(literal(_jdbc_url(spec)))[:-1] + "&$application_name'",
         table=_escaped(literal(spec.table)),
         jdbc_user=_escaped(literal(spec.jdbc_user)),
@@ -217,9 +238,9 @@ def _escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _scan_range(spec: JobSpec) -> str:
+def _scan_range(spec: JobSpec) -> dict[str, str]:
     if spec.start_offsets is None:
-        return "'scan.startup.mode' = 'group-offsets'"
+        return {"scan.startup.mode": "group-offsets"}
     options = {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": _offsets(spec.start_offsets)}
     if spec.end_offsets is not None:
         options |= {
@@ -228,6 +249,10 @@ def _scan_range(spec: JobSpec) -> str:
             # A replay must not move the group, whose offsets are the stream's.
             "properties.commit.offsets.on.checkpoint": "false",
         }
+    return options
+
+
+def _assigned(options: Mapping[str, str]) -> str:
     return ",\n    ".join(f"{literal(key)} = {literal(value)}" for key, value in options.items())
 
 
@@ -242,7 +267,7 @@ def _jdbc_url(spec: JobSpec) -> str:
     return f"{address}?{urlencode(options)}"
 
 
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
     """A statement less its comments: those are for readers of the file, and are no part of the fingerprint."""
     lines = (SQL / f"{name}.sql").read_text(encoding="utf-8").splitlines()
     return Template("\n".join(line for line in lines if not line.lstrip().startswith("--")))

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,9 @@ if not __package__:  # started as a file, by an IDE or `flink run -py`
     sys.path.insert(0, str(REPOSITORY))
 
 from flink_jobs.builder import RESTORE_PATH, Definition, JobPlan, build  # noqa: E402
-from flink_jobs.spec import JobSpec, JobSpecError, jar_names, read_password  # noqa: E402
+from flink_jobs.probe import probe  # noqa: E402
+from flink_jobs.spec import JobSpec, JobSpecError, jar_names, read_options, read_password, read_token  # noqa: E402
+from flink_jobs.truststore import trusting  # noqa: E402
 
 if TYPE_CHECKING:
     from pyflink.table import TableEnvironment
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 CAUSE = re.compile(r"^(?:Caused by: )?[\w.$]+\.([\w$]+(?:Exception|Error): .*)$", re.MULTILINE)
 # A client that plans one statement and ends needs no optimised code: 5 s of processor time instead of 9.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# How Flink's client is told of headers; the JVM inherits it, and no argument shows it.
+HEADERS = "FLINK_REST_CLIENT_HEADERS"
 DEFAULT_SPEC = REPOSITORY / ".stack" / "run" / "splitpay-events.json"
 
 
@@ -38,17 +43,23 @@ def main(argv: list[str] | None = None) -> int:
         spec = JobSpec.read(arguments.spec)
         if arguments.writer_epoch is not None:
             spec = replace(spec, writer_epoch=arguments.writer_epoch)
-        plan = build(spec, read_password(spec), jar_names(spec), _kept_definition(spec))
+        plan = probe(spec) if arguments.probe else _plan(spec)
         _prepare_client(spec)
     except JobSpecError as error:
         return _fail(2, str(error))
-    return _run(plan, explain_only=arguments.explain)
+    with tempfile.TemporaryDirectory() as folder:
+        return _run(plan, spec, Path(folder), explain_only=arguments.explain)
+
+
+def _plan(spec: JobSpec) -> JobPlan:
+    return build(spec, read_password(spec), jar_names(spec), _kept_definition(spec), read_options(spec))
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="flink_jobs.main", description="Submit the events job to Flink.")
     parser.add_argument("--spec", type=Path, default=DEFAULT_SPEC, help=f"job spec, JSON (default: {DEFAULT_SPEC})")
     parser.add_argument("--writer-epoch", type=int, help="number of the writer lease, instead of the spec's")
+    parser.add_argument("--probe", action="store_true", help="submit a job that writes one row into the state's folder")
     parser.add_argument("--explain", action="store_true", help="print the plan and submit nothing")
     return parser.parse_args(argv)
 
@@ -74,6 +85,8 @@ def _prepare_client(spec: JobSpec) -> None:
     os.environ.setdefault("_python_worker_execution_mode", "process")
     if spec.rest_address is not None:
         os.environ.setdefault("JVM_ARGS", SHORT_LIVED)
+    if token := read_token(spec):
+        os.environ[HEADERS] = f"Authorization:Bearer {token}"
     for variable, value in {
         "JAVA_HOME": spec.client_java_home,
         "FLINK_LIB_DIR": spec.client_lib_dir,
@@ -96,13 +109,14 @@ def _environment(plan: JobPlan) -> TableEnvironment:
     return tables
 
 
-def _run(plan: JobPlan, *, explain_only: bool) -> int:
+def _run(plan: JobPlan, spec: JobSpec, folder: Path, *, explain_only: bool) -> int:
     from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
     from pyflink.table import ExplainDetail
     from pyflink.util.exceptions import JavaException
 
     try:
-        tables = _environment(plan)
+        trust = trusting(spec.rest_ca_file, folder) if spec.rest_tls else {}
+        tables = _environment(replace(plan, configuration={**plan.configuration, **trust}))
         if explain_only:
             sys.stdout.write(tables.explain_sql(plan.insert, ExplainDetail.JSON_EXECUTION_PLAN) + "\n")
         else:

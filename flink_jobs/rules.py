@@ -41,6 +41,7 @@ def _is_offsets(value: object) -> bool:
 TYPES: Final[Mapping[Any, tuple[str, Callable[[Any], bool]]]] = {
     str: ("a text", lambda value: isinstance(value, str)),
     str | None: ("a text or null", lambda value: value is None or isinstance(value, str)),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
     int: ("a whole number", _is_int),
     int | None: ("a whole number or null", lambda value: value is None or _is_int(value)),
     tuple[str, ...]: ("a list of texts", _is_texts),

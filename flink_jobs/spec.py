@@ -11,7 +11,7 @@ from typing import Any
 
 from flink_jobs.rules import faults
 
-__all__ = ["JobSpec", "JobSpecError", "jar_names", "read_password"]
+__all__ = ["JobSpec", "JobSpecError", "jar_names", "read_options", "read_password", "read_token"]
 
 
 class JobSpecError(ValueError):
@@ -32,6 +32,9 @@ class JobSpec:
     `start_offsets`, `end_offsets`: by partition, first offset to read and first not to read. Given both, the job reads
     that range, commits no offsets and finishes, which is how a range is replayed.
     `password_file`: mode 0600, holds the password of `jdbc_user`; a trailing newline is ignored.
+    `options_file`: mode 0600, JSON with options of the clients, by `kafka` and `postgres`, as the Java ones name them.
+    `rest_tls`, `rest_path`, `rest_ca_file`, `rest_token_file`: the cluster is behind TLS, under a path, its certificate
+    is signed by a CA of one's own (PEM), and asks for a bearer token (mode 0600). None: it is not, or does not.
     `client_*`: where the submitting JVM is found, with which jars it plans, and where it logs. None: PyFlink's own.
     """
 
@@ -44,6 +47,7 @@ class JobSpec:
     password_file: str
     table: str
     state_uri: str
+    options_file: str | None = None
     parallelism: int = 1
     checkpoint_interval_ms: int = 5_000
     checkpoint_timeout_ms: int = 60_000
@@ -54,6 +58,10 @@ class JobSpec:
     restart_reset_ms: int = 120_000
     rest_address: str | None = None
     rest_port: int | None = None
+    rest_tls: bool = False
+    rest_path: str | None = None
+    rest_ca_file: str | None = None
+    rest_token_file: str | None = None
     jars: tuple[str, ...] = ()
     job_id: str | None = None
     writer_epoch: int | None = None
@@ -110,17 +118,36 @@ class JobSpec:
 
 def read_password(spec: JobSpec) -> str:
     """Raises: JobSpecError when the file is missing, empty, or open to others than its owner."""
-    path = Path(spec.password_file)
+    if password := _read_private("password_file", spec.password_file):
+        return password
+    raise JobSpecError(f"password_file {spec.password_file}: is empty; write the password of {spec.jdbc_user} into it")
+
+
+def read_token(spec: JobSpec) -> str | None:
+    """Raises: JobSpecError when the file is missing, or open to others than its owner."""
+    return _read_private("rest_token_file", spec.rest_token_file) if spec.rest_token_file else None
+
+
+def read_options(spec: JobSpec) -> dict[str, dict[str, str]]:
+    """Raises: JobSpecError when the file is missing, open to others than its owner, or no JSON."""
+    if spec.options_file is None:
+        return {}
+    text = _read_private("options_file", spec.options_file)
     try:
-        mode = path.stat().st_mode
-        password = path.read_text(encoding="utf-8").removesuffix("\n")
+        return dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise JobSpecError(f"options_file {spec.options_file}: should be JSON, by kafka and postgres") from error
+
+
+def _read_private(name: str, path: str) -> str:
+    try:
+        mode = Path(path).stat().st_mode
+        text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
     except OSError as error:
-        raise JobSpecError(f"password_file {path}: {error.strerror}") from error
+        raise JobSpecError(f"{name} {path}: {error.strerror}") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise JobSpecError(f"password_file {path}: readable by others; run chmod 600 on it")
-    if not password:
-        raise JobSpecError(f"password_file {path}: is empty; write the password of {spec.jdbc_user} into it")
-    return password
+        raise JobSpecError(f"{name} {path}: readable by others; run chmod 600 on it")
+    return text
 
 
 def jar_names(spec: JobSpec) -> list[str]:

@@ -14,6 +14,7 @@ from orchestration.ledger.redrive import Selection, load_fix
 from orchestration.ledger.republish import Orders, redrive
 from orchestration.ledger.standing import read_deep_audit
 from orchestration.ops import NOTHING, RETRY
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.topics import OffsetRange
@@ -140,7 +141,7 @@ def redrive_letters(context: dg.OpExecutionContext, config: RedriveConfig, postg
         overwrite_newer=config.overwrite_newer,
         dry_run=config.dry_run,
     )
-    done = redrive(postgres, settings.kafka_bootstrap_servers, settings.kafka_topic, orders)
+    done = redrive(postgres, Brokers.of_producers(settings), settings.kafka_topic, orders)
     context.log.info(f"selected {done.selected:,}, published {len(done.published):,}, left {sum(done.left.values()):,}")
     letters = report.letters_metadata(read_letters(postgres, settings.kafka_topic))
     redriven = report.redrive_metadata(done, config.dry_run)

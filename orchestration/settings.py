@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from infra.local.secrets import write_private
+from orchestration import client_options
+from orchestration.client_options import ClientOptions
 from orchestration.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -52,6 +54,13 @@ class Settings(BaseSettings):
     kafka_replication_factor: Positive = 1
     kafka_retention_ms: Positive = 7 * 24 * 3600 * 1000
     kafka_consumer_group: str = "pi3-splitpay"
+    # Options of the clients as JSON, by librdkafka's names; those for producers and Flink are laid over the first
+    kafka_options: ClientOptions = {}
+    producer_kafka_options: ClientOptions = {}
+    flink_kafka_options: ClientOptions = {}  # or by the names of Kafka's Java client
+    kafka_password: SecretStr = SecretStr("")  # sasl.password
+    producer_kafka_password: SecretStr = SecretStr("")
+    flink_kafka_password: SecretStr = SecretStr("")
 
     # Postgres
     postgres_host: str = "127.0.0.1"
@@ -67,6 +76,8 @@ class Settings(BaseSettings):
     postgres_writer_password: SecretStr = SecretStr("")
     postgres_reader_password: SecretStr = SecretStr("")
     postgres_auditor_password: SecretStr = SecretStr("")
+    postgres_options: ClientOptions = {}  # by libpq's names, such as sslmode
+    flink_postgres_options: ClientOptions = {}  # laid over the former; or by the JDBC driver's names
 
     # Flink
     flink_backend: Literal["session", "kubernetes"] = "session"  # who runs the job: a cluster, or Flink's operator
@@ -74,6 +85,8 @@ class Settings(BaseSettings):
     kubernetes_namespace: str = "pi3"
     kubernetes_account_dir: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
     flink_rest_url: Annotated[str, AfterValidator(_with_host_and_port)] = "http://127.0.0.1:8081"
+    flink_rest_ca_file: Path | None = None  # PEM; None: the usual authorities
+    flink_rest_token: SecretStr = SecretStr("")  # for a proxy that asks for one: Authorization: Bearer ...
     flink_job_name: str = "splitpay-events"
     flink_parallelism: Positive = 4
     flink_lib_dir: Path | None = None
@@ -155,9 +168,13 @@ def read_settings(stack_dir: Path, user_file: Path | None = REPOSITORY / ".env")
     secrets = stack_dir / "secrets"
     files = (stack_dir / "stack.env", *((user_file,) if user_file else ()))
     try:
-        return Settings(_env_file=files, _secrets_dir=secrets if secrets.is_dir() else None, stack_dir=stack_dir)
+        found = Settings(_env_file=files, _secrets_dir=secrets if secrets.is_dir() else None, stack_dir=stack_dir)
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from error
+    except SettingsError as error:
+        raise ConfigurationError(_explain_json(str(error))) from error
+    client_options.check(found)
+    return found
 
 
 @lru_cache
@@ -179,13 +196,24 @@ def password_file(settings: Settings, role: str) -> Path:
     password = getattr(settings, f"postgres_{role}_password").get_secret_value()
     if not password:
         raise ConfigurationError(f"no password for the Postgres role {role}: set PI3_POSTGRES_{role.upper()}_PASSWORD")
-    private = settings.run_dir / f"postgres_{role}_password"
-    for path in (settings.stack_dir / "secrets" / f"pi3_postgres_{role}_password", private):
-        if path.exists() and path.read_text() == password and path.stat().st_mode & 0o077 == 0:
-            return path
-    private.parent.mkdir(parents=True, exist_ok=True)
-    write_private(private, password)
-    return private
+    own = settings.stack_dir / "secrets" / f"pi3_postgres_{role}_password"
+    return own if _holds(own, password) else private_file(settings, f"postgres_{role}_password", password)
+
+
+def private_file(settings: Settings, name: str, text: str) -> Path:
+    """A file with just this text that only its owner can read, for programs that take a path.
+
+    One that holds the text is left alone: a program that reads it at this moment must not find it empty.
+    """
+    path = settings.run_dir / name
+    if not _holds(path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, text)
+    return path
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text and path.stat().st_mode & 0o077 == 0
 
 
 def child_environment(**extra: str) -> dict[str, str]:
@@ -207,6 +235,11 @@ def _unknown(name: str) -> str:
 
 def _explain(error: ValidationError) -> str:
     return "; ".join(_explain_one(str(item["loc"][0]).upper(), item) for item in error.errors())
+
+
+def _explain_json(complaint: str) -> str:
+    names = [name for name in Settings.model_fields if f'"{name}"' in complaint]
+    return f'setting PI3_{"/".join(names).upper()}: should be a JSON object, such as {{"ssl.ca.location": "/ca.pem"}}'
 
 
 def _explain_one(name: str, item: ErrorDetails) -> str:

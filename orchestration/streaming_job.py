@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -13,6 +14,7 @@ from dagster._core.definitions.resource_annotation import TreatAsResourceParam
 
 from flink_jobs.builder import define, fingerprint
 from flink_jobs.spec import JobSpec, jar_names
+from orchestration.client_options import flink_options
 from orchestration.errors import ConfigurationError, Pi3Error
 from orchestration.flink.operated import OperatedFlinkResource
 from orchestration.flink.resource import Claim, Ensured, FlinkResource, Stopped
@@ -26,7 +28,7 @@ from orchestration.lifecycle.submission import Submission, Tell, silent
 from orchestration.lifecycle.upgrade import Trial, UpgradeRolledBack, check_slots, lost_records
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
-from orchestration.settings import Settings, password_file
+from orchestration.settings import Settings, password_file, private_file
 
 NEEDED_JARS = ("flink-sql-connector-kafka", "pi3-sink", "postgresql")
 
@@ -51,16 +53,30 @@ def job_spec(settings: Settings) -> JobSpec:
         password_file=str(password_file(settings, "writer")),
         table="events",
         state_uri=settings.flink_state_uri,
+        options_file=_private(settings, "flink_client_options", _client_options(settings)),
         parallelism=settings.flink_parallelism,
         checkpoint_interval_ms=settings.checkpoint_interval_ms,
         sink_flush_rows=settings.sink_flush_rows,
         sink_flush_interval_ms=settings.sink_flush_interval_ms,
         rest_address=rest.hostname,
         rest_port=rest.port,
+        rest_tls=rest.scheme == "https",
+        rest_path=rest.path.rstrip("/") or None,
+        rest_ca_file=str(settings.flink_rest_ca_file) if settings.flink_rest_ca_file else None,
+        rest_token_file=_private(settings, "flink_rest_token", settings.flink_rest_token.get_secret_value()),
         client_java_home=str(settings.java_home) if settings.java_home else None,
         client_lib_dir=str(settings.flink_lib_dir) if settings.flink_lib_dir else None,
         client_log_dir=str(settings.stack_dir / "log"),
     )
+
+
+def _client_options(settings: Settings) -> str:
+    options = flink_options(settings)
+    return json.dumps(options, sort_keys=True) if any(options.values()) else ""
+
+
+def _private(settings: Settings, name: str, text: str) -> str | None:
+    return str(private_file(settings, name, text)) if text else None
 
 
 def current_version(settings: Settings, parallelism: int | None = None) -> Version:

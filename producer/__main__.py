@@ -69,7 +69,7 @@ def _publish(options: Options, reporter: Reporter) -> None:
         signal.signal(number, lambda *_: run.stop())
     reporter.start()
     records = _records(options, reporter.report, run)
-    client = connect(options.bootstrap_servers, options.topic, options.producer_id, errors)
+    client = connect(options.bootstrap_servers, options.topic, options.producer_id, errors, options.client_options)
     reporter.report.started_at = time.time()
     run.publish(client, records, options.rate_per_s, options.count)
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,7 @@ class Options:
     file_format: str
     report: Path | None
     journal: Path | None
+    client_options: Mapping[str, str]
 
     @property
     def source(self) -> str:
@@ -69,6 +70,7 @@ def options_from(arguments: Sequence[str], stack_config: Path = STACK_CONFIG) ->
         file_format=_format(flags.file, flags.format),
         report=flags.report,
         journal=flags.journal,
+        client_options=_client_options(flags.client_options),
     )
 
 
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--report", type=Path, metavar="PATH", help="a JSON file, rewritten each second, that says what was sent")
     add("--journal", type=Path, metavar="PATH", help="a new file that tells of each generated record what became of it")
     add("--id", metavar="NAME", help="the producer's name in the report and at the broker")
+    add("--client-options", type=Path, metavar="PATH", help="JSON with options of the Kafka client, such as a login")
     add("--config", type=Path, metavar="PATH", help='JSON with defaults for these flags, as in {"topic": "t"}')
     return parser
 
@@ -105,6 +108,19 @@ def _read_config(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
         raise UsageError(f"{path} has unknown settings ({', '.join(unknown)}): use {', '.join(sorted(known))}")
     # argparse applies a flag's type to a default only if that is a string.
     return {name: value if value is None else str(value) for name, value in config.items()}
+
+
+def _client_options(path: Path | None) -> dict[str, str]:
+    """From a file, since there may be secrets among them, which an argument would show to everybody."""
+    if path is None:
+        return {}
+    try:
+        options = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--client-options {path} cannot be read: mend the file or name another") from error
+    if not isinstance(options, dict) or not all(isinstance(value, str) for value in options.values()):
+        raise UsageError(f'--client-options {path} should hold one JSON object of texts, as {{"ssl.ca.location": "…"}}')
+    return options
 
 
 def _check(flags: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ Settings of the client: https://github.com/confluentinc/librdkafka/blob/master/C
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,7 @@ from producer.record import Kind, Record
 
 _CONNECT_TIMEOUT_S: Final = 10
 _QUEUE_FULL_WAIT_S: Final = 0.1
+NO_OPTIONS: Final[Mapping[str, str]] = {}
 
 
 class KafkaClient(Protocol):
@@ -55,11 +56,16 @@ class ClientErrors:
             self.fatal = error.str()
 
 
-def connect(bootstrap_servers: str, topic: str, client_id: str, errors: ClientErrors) -> KafkaClient:
-    """A Kafka client that is known to reach the topic; raises UsageError if it does not within ten seconds."""
-    client = Producer(
+def connect(
+    bootstrap_servers: str, topic: str, client_id: str, errors: ClientErrors, options: Mapping[str, str] = NO_OPTIONS
+) -> KafkaClient:
+    """A Kafka client that is known to reach the topic; `options` are librdkafka's, and win over what is set here.
+
+    Raises:
+        UsageError: an option is wrong, or the topic is not reached within ten seconds.
+    """
+    client = _client(
         {
-            "bootstrap.servers": bootstrap_servers,
             "client.id": client_id,
             "enable.idempotence": True,
             "acks": "all",
@@ -77,15 +83,19 @@ def connect(bootstrap_servers: str, topic: str, client_id: str, errors: ClientEr
             # Back within a second of the broker, not within the ten of the default.
             "reconnect.backoff.max.ms": 1_000,
             "log_level": 2,
+            **options,
+            "bootstrap.servers": bootstrap_servers,
             "error_cb": errors,
         }
     )
     try:
         known = client.list_topics(topic, timeout=_CONNECT_TIMEOUT_S).topics[topic]
     except KafkaException as error:
+        client.poll(0)  # by which the client tells why
         raise UsageError(
-            f"no Kafka broker answers at {bootstrap_servers} within {_CONNECT_TIMEOUT_S} s: start it (`make run`) "
-            f"or name another one with --bootstrap-servers"
+            f"no Kafka broker answers at {bootstrap_servers} within {_CONNECT_TIMEOUT_S} s "
+            f"({errors.last or error.args[0].str()}): start it (`make run`), name another one with "
+            f"--bootstrap-servers, or mend the login in --client-options"
         ) from error
     if known.error is not None:
         raise UsageError(
@@ -93,6 +103,13 @@ def connect(bootstrap_servers: str, topic: str, client_id: str, errors: ClientEr
             f"(`make run` does) or name another one with --topic"
         )
     return client  # type: ignore[no-any-return, unused-ignore]
+
+
+def _client(config: dict[str, Any]) -> Producer:
+    try:
+        return Producer(config)
+    except KafkaException as error:
+        raise UsageError(f"the Kafka client refuses its options ({error.args[0].str()}): mend them") from error
 
 
 class Publisher:

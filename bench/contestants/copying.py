@@ -11,6 +11,7 @@ from bench.processes import Program
 from bench.programs.handwritten import lines_with_provenance
 from bench.table import EVENTS
 from orchestration.ledger.deep_records import BulkReader
+from orchestration.resources.brokers import Brokers
 
 __all__ = ["COPY_1", "COPY_2"]
 
@@ -49,7 +50,7 @@ def _write(race: Race, file: Path, part: int, parts: int) -> None:
     site = race.site
     spans = site.kafka.offsets(race.topic)
     with (
-        BulkReader(site.settings.kafka_bootstrap_servers, race.topic) as reader,
+        BulkReader(Brokers.of(site.settings), race.topic) as reader,
         file.open("w", encoding="utf-8") as out,
     ):
         for partition in sorted(spans)[part::parts]:

@@ -144,10 +144,13 @@ def superuser_password(paths: StackPaths) -> str:
     return (paths.secrets / "postgres_superuser_password").read_text()
 
 
-def bootstrap(paths: StackPaths, ports: Ports, database: str, roles: dict[str, str]) -> None:
+def bootstrap(
+    paths: StackPaths, ports: Ports, database: str, roles: dict[str, str], host: str | Path = LOOPBACK
+) -> None:
     """Create the database and its roles, or bring their passwords in line with the secrets; safe to repeat.
 
     Args:
+        host: where the server listens, or the folder of its Unix socket.
         roles: owner, writer, reader and auditor -> role name; each one's password is in
             `secrets/pi3_postgres_<key>_password`.
 
@@ -158,7 +161,7 @@ def bootstrap(paths: StackPaths, ports: Ports, database: str, roles: dict[str, s
     values |= {f"{key}_password_file": str(paths.secrets / f"pi3_postgres_{key}_password") for key in roles}
     variables = [part for name, value in values.items() for part in ("-v", f"{name}={value}")]
     environment = {"PGPASSWORD": superuser_password(paths), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
-    connection = ("-h", LOOPBACK, "-p", str(ports.postgres), "-U", SUPERUSER, "-d", "postgres")
+    connection = ("-h", str(host), "-p", str(ports.postgres), "-U", SUPERUSER, "-d", "postgres")
     command = (str(programs_folder() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *variables, *connection)
     done = subprocess.run(
         (*command, "-f", str(BOOTSTRAP_SQL)), env=environment, capture_output=True, text=True, check=False

@@ -43,6 +43,21 @@ class StackSpec:
     with_metrics: bool = False
 
 
+def bring_jars(paths: StackPaths, say: Callable[[str], None]) -> list[Path]:
+    """Fetch the jars, link the broker's, and compile the sink; returns the connectors that Flink needs.
+
+    Raises:
+        SetupError: a jar is not to be had.
+    """
+    say("checking the jars")
+    fetched = jars.fetch(paths.maven, jars.read_lock(), say)
+    java.prepare_shared_classes(paths)
+    java.link_jars(paths.lib / "kafka", [path for jar, path in fetched.items() if jar.server == "kafka"])
+    connectors = [path for jar, path in fetched.items() if jar.server == "flink"]
+    compiler = next(path for jar, path in fetched.items() if jar.server == "compiler")
+    return [*connectors, sink.build(paths.built, compiler, [*flink.own_jars(), *connectors])]
+
+
 class Stack:
     """Start, stop and look at the servers of one folder."""
 
@@ -154,14 +169,8 @@ class Stack:
 
     def _prepare(self, chosen: ports.Ports) -> None:
         secrets.ensure_passwords(self.paths.secrets)
-        self._say("checking the jars")
-        fetched = jars.fetch(self.paths.maven, jars.read_lock(), self._say)
+        connectors = bring_jars(self.paths, self._say)
         self._say("preparing the servers")
-        java.prepare_shared_classes(self.paths)
-        java.link_jars(self.paths.lib / "kafka", [path for jar, path in fetched.items() if jar.server == "kafka"])
-        connectors = [path for jar, path in fetched.items() if jar.server == "flink"]
-        compiler = next(path for jar, path in fetched.items() if jar.server == "compiler")
-        connectors.append(sink.build(self.paths.built, compiler, [*flink.own_jars(), *connectors]))
         flink.prepare(self.paths, chosen, connectors, self._spec.flink_rpc)
         kafka.prepare(self.paths, chosen, self._spec.kafka_listeners)
         postgres.prepare(self.paths)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestration.flink.client import Access
 from orchestration.flink.operated import OperatedFlinkResource
 from orchestration.flink.resource import FlinkResource
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import Login, PostgresResource
 from orchestration.resources.producer import ProducerResource
@@ -15,8 +17,9 @@ from orchestration.streaming_job import StreamingJob
 
 def resources(settings: Settings) -> dict[str, Any]:
     """The resources by the names under which ops, checks and sensors ask for them."""
+    brokers, publishing = Brokers.of(settings), Brokers.of_producers(settings)
     found: dict[str, Any] = {
-        "kafka": KafkaResource(bootstrap_servers=settings.kafka_bootstrap_servers),
+        "kafka": KafkaResource(brokers.bootstrap_servers, options=brokers.options),
         "postgres": PostgresResource(
             host=settings.postgres_host,
             port=settings.postgres_port,
@@ -25,13 +28,15 @@ def resources(settings: Settings) -> dict[str, Any]:
             writer=Login(settings.postgres_writer, settings.postgres_writer_password),
             reader=Login(settings.postgres_reader, settings.postgres_reader_password),
             auditor=Login(settings.postgres_auditor, settings.postgres_auditor_password),
+            options=settings.postgres_options,
         ),
         "flink": _flink(settings),
         "producer": ProducerResource(
             run_dir=str(settings.run_dir),
             working_dir=str(REPOSITORY),
-            bootstrap_servers=settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers,
+            bootstrap_servers=publishing.bootstrap_servers,
             topic=settings.kafka_topic,
+            options=publishing.options,
         ),
     }
     return {**found, "stream": StreamingJob(settings, found["flink"], found["kafka"], found["postgres"])}
@@ -42,6 +47,7 @@ def _flink(settings: Settings) -> FlinkResource:
         "rest_url": settings.flink_rest_url,
         "state_uri": settings.flink_state_uri,
         "s3_endpoint_url": settings.s3_endpoint_url,
+        "access": Access(settings.flink_rest_ca_file, settings.flink_rest_token),
     }
     if settings.flink_backend == "session":
         return FlinkResource(**common)
@@ -50,5 +56,5 @@ def _flink(settings: Settings) -> FlinkResource:
         kubernetes_url=settings.kubernetes_url,
         namespace=settings.kubernetes_namespace,
         deployment=settings.flink_job_name,
-        account_dir=str(settings.kubernetes_account_dir),
+        account_dir=settings.kubernetes_account_dir,
     )

@@ -6,9 +6,13 @@ https://nightlies.apache.org/flink/flink-docs-release-2.3/docs/ops/rest_api/
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 import requests
+from pydantic import SecretStr
+from requests.auth import AuthBase
 
 from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import (
@@ -22,6 +26,25 @@ from orchestration.flink.types import (
     root_cause,
 )
 
+NO_TOKEN: Final = SecretStr("")
+
+
+@dataclass(frozen=True)
+class Access(AuthBase):
+    """How a REST API behind TLS and a login is reached: the authorities to trust (PEM), and a bearer token."""
+
+    ca_file: Path | None = None
+    token: SecretStr = NO_TOKEN
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request; by this way, and not by a header of the call, no .netrc can replace it."""
+        if token := self.token.get_secret_value():
+            request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+
+OPEN: Final = Access()
+
 
 class FlinkClient:
     """Speaks to one JobManager.
@@ -33,13 +56,18 @@ class FlinkClient:
     # Whether the cluster gets the slots that a job asks for.
     elastic = False
 
-    def __init__(self, rest_url: str, timeout_s: float = 3.0) -> None:
+    def __init__(self, rest_url: str, timeout_s: float = 3.0, access: Access = OPEN) -> None:
         self.rest_url = rest_url.rstrip("/")
         self.timeout_s = timeout_s
+        self.access = access
 
     def overview(self) -> ClusterOverview:
         """The cluster's size and load."""
         return ClusterOverview.from_json(self._get("/overview"))
+
+    def class_path(self) -> tuple[str, ...]:
+        """File names of what the JobManager's class path holds."""
+        return tuple(PurePosixPath(entry).name for entry in self._get("/jobmanager/environment")["classpath"])
 
     def jobs(self) -> tuple[JobSummary, ...]:
         """All jobs that the JobManager remembers, ended ones too."""
@@ -52,6 +80,10 @@ class FlinkClient:
     def job(self, job_id: str) -> JobSummary:
         """One job."""
         return JobSummary.from_detail(self._get(f"/jobs/{job_id}"))
+
+    def clock_ms(self, job_id: str) -> int:
+        """What the JobManager's clock says now; it tells only with a job."""
+        return int(self._get(f"/jobs/{job_id}")["now"])
 
     def vertices(self, job_id: str) -> tuple[Vertex, ...]:
         """The job's chains of operators, in order."""
@@ -116,23 +148,37 @@ class FlinkClient:
     def _call(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401
         where = f"Flink {method} {self.rest_url}{path}"
         try:
-            response = requests.request(method, self.rest_url + path, timeout=self.timeout_s, **arguments)
+            response = requests.request(
+                method,
+                self.rest_url + path,
+                timeout=self.timeout_s,
+                auth=self.access,
+                verify=str(self.access.ca_file) if self.access.ca_file else True,
+                **arguments,
+            )
             if not response.ok:
                 raise _refusal(where, response)
             return response.json()
         except (requests.ConnectionError, requests.Timeout) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise FlinkRejected(f"{where}: its certificate is not trusted; name the CA that signed it") from error
             raise FlinkUnreachable(f"{where}: no answer; is the JobManager up? ({type(error).__name__})") from error
         except requests.JSONDecodeError as error:
             raise FlinkRejected(f"{where}: the answer is not JSON; is this Flink's REST address?") from error
 
 
-def _refusal(where: str, response: requests.Response) -> FlinkNotReady | FlinkRejected:
+def _refusal(where: str, response: requests.Response) -> FlinkUnreachable | FlinkRejected:
     try:
         error = str(response.json()["errors"][-1])
     except (requests.JSONDecodeError, KeyError, IndexError, TypeError):
         error = response.reason
+    status = response.status_code
     # A JobManager that is starting answers 503 until it leads, and 500 about a job that it is still restoring.
-    if response.status_code == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
+    if status == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
         return FlinkNotReady(f"{where}: the JobManager is not ready yet; try again ({root_cause(error)})")
-    kind = FlinkNotFound if response.status_code == requests.codes.not_found else FlinkRejected
-    return kind(f"{where}: {response.status_code}: {root_cause(error)}")
+    if status in (requests.codes.bad_gateway, requests.codes.gateway_timeout):
+        return FlinkUnreachable(f"{where}: {status}: the proxy before it has no answer; is the JobManager up?")
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        return FlinkRejected(f"{where}: {status}: {root_cause(error)}; is the token right?")
+    kind = FlinkNotFound if status == requests.codes.not_found else FlinkRejected
+    return kind(f"{where}: {status}: {root_cause(error)}")

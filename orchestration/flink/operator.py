@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from orchestration.flink.client import FlinkClient
+from orchestration.flink.client import OPEN, Access, FlinkClient
 from orchestration.flink.deployment import FINGERPRINT, JOB_ID, SPEC_VOLUME, WRITER_EPOCH, Deployment
 from orchestration.flink.errors import FlinkConflict, FlinkNotFound, FlinkRejected, FlinkUnreachable
 from orchestration.flink.kubernetes import CustomResource
@@ -45,8 +45,8 @@ class OperatedClient(FlinkClient):
 
     elastic = True
 
-    def __init__(self, resource: CustomResource, rest_url: str, timeout_s: float = 3.0) -> None:
-        super().__init__(rest_url, timeout_s)
+    def __init__(self, resource: CustomResource, rest_url: str, timeout_s: float = 3.0, access: Access = OPEN) -> None:
+        super().__init__(rest_url, timeout_s, access)
         self.resource = resource
 
     def deployment(self) -> Deployment:

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-import dagster as dg
-from pydantic import Field
+# Dagster's own mark for a resource that is a plain object, as its Pipes clients are.
+from dagster._core.definitions.resource_annotation import TreatAsResourceParam
 
-from orchestration.flink.client import FlinkClient
+from orchestration.flink.client import OPEN, Access, FlinkClient
 from orchestration.flink.identity import Claim
 from orchestration.flink.lifecycle import Ensured, Lifecycle, Stopped, Submitter
 
 __all__ = ["Claim", "Ensured", "FlinkResource", "Stopped", "Submitter"]
 
 
-class FlinkResource(dg.ConfigurableResource[FlinkClient]):
-    """A session cluster, by its REST address, and the folder in which its jobs keep their state."""
+@dataclass(frozen=True)
+class FlinkResource(TreatAsResourceParam):
+    """A session cluster, by its REST address, and the folder in which its jobs keep their state.
 
-    rest_url: str = Field(description="Address of the JobManager's REST API, such as http://127.0.0.1:8081.")
-    state_uri: str = Field(description="file:/// or s3:// folder of one job, with its checkpoints/ and savepoints/.")
-    timeout_s: float = Field(default=3.0, gt=0, description="Limit of one REST call.")
-    start_timeout_s: float = Field(default=90.0, gt=0, description="Limit until all tasks of a new job run.")
-    stop_timeout_s: float = Field(default=90.0, gt=0, description="Limit of a savepoint, and of a job's end.")
-    s3_endpoint_url: str | None = Field(default=None, description="Address of an object store that is not Amazon's.")
+    No ConfigurableResource, since Dagster shows the fields of those, and `access` holds a secret.
+
+    `rest_url`: of the JobManager's REST API, such as http://127.0.0.1:8081.
+    `state_uri`: file:/// or s3:// folder of one job, with its checkpoints/ and savepoints/.
+    `timeout_s`: limit of one REST call; `start_timeout_s`: until all tasks of a new job run; `stop_timeout_s`: of a
+    savepoint, and of a job's end. `s3_endpoint_url`: of an object store that is not Amazon's.
+    """
+
+    rest_url: str
+    state_uri: str
+    timeout_s: float = 3.0
+    start_timeout_s: float = 90.0
+    stop_timeout_s: float = 90.0
+    access: Access = OPEN
+    s3_endpoint_url: str | None = None
 
     @property
     def client(self) -> FlinkClient:
         """The REST API."""
-        return FlinkClient(self.rest_url, self.timeout_s)
+        return FlinkClient(self.rest_url, self.timeout_s, self.access)
 
     def ui_url(self, job_id: str) -> str:
         """The job's page in Flink's UI."""

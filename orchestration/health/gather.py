@@ -38,8 +38,8 @@ class Servers:
 def gather(settings: Settings, servers: Servers, track: Track | None) -> StreamFacts:
     """One snapshot, within `DEADLINE_S` whatever the servers do; `track` is that of the snapshot before."""
     name, topic = settings.flink_job_name, settings.kafka_topic
-    client = servers.flink.model_copy(update={"timeout_s": FLINK_S}).client
-    kafka = KafkaResource(bootstrap_servers=servers.kafka.bootstrap_servers, timeout_s=KAFKA_S)
+    client = replace(servers.flink, timeout_s=FLINK_S).client
+    kafka = replace(servers.kafka, timeout_s=KAFKA_S)
     postgres = replace(servers.postgres, connect_timeout_s=POSTGRES_S, statement_timeout_s=POSTGRES_S)
     ends = track.ends if track else {}
     found = within(

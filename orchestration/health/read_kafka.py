@@ -8,6 +8,7 @@ from dataclasses import replace
 from orchestration.errors import Pi3Error
 from orchestration.health.facts import KafkaFacts
 from orchestration.ledger.reader import RecordReader
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 
 # Producers set the timestamps, and Kafka keeps a segment as long as its newest record: one late record tells nothing.
@@ -34,13 +35,13 @@ def read_kafka(
     )
     before = facts.ends if ends_before is None else ends_before
     waiting = [number for number, lag in facts.lags.items() if lag and facts.position(number) < before.get(number, 0)]
-    return replace(facts, oldest_waiting_at_s=_oldest(kafka.bootstrap_servers, topic, facts, waiting))
+    return replace(facts, oldest_waiting_at_s=_oldest(kafka.brokers, topic, facts, waiting))
 
 
-def _oldest(bootstrap_servers: str, topic: str, facts: KafkaFacts, waiting: list[int]) -> float | None:
+def _oldest(brokers: Brokers, topic: str, facts: KafkaFacts, waiting: list[int]) -> float | None:
     if not waiting:
         return None
-    with RecordReader(bootstrap_servers, topic, READ_TIMEOUT_S) as reader:
+    with RecordReader(brokers, topic, READ_TIMEOUT_S) as reader:
         found = [_timestamp(reader, facts, number) for number in waiting]
     return min(filter(None, found), default=None)
 

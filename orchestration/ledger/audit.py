@@ -83,7 +83,7 @@ def audit_committed(
 ) -> PassReport:
     """A pass up to what the consumer group has committed by now; raises what `run_pass` does."""
     committed = kafka.committed(group, topic)
-    with RecordReader(kafka.bootstrap_servers, topic) as reader:
+    with RecordReader(kafka.brokers, topic) as reader:
         return run_pass(postgres, reader, committed, limits)
 
 

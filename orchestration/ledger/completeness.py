@@ -41,7 +41,7 @@ def take(
     offsets = kafka.offsets(topic)
     with (
         postgres.connect("reader") as connection,
-        RecordReader(settings.kafka_bootstrap_servers, topic) as reader,
+        RecordReader(kafka.brokers, topic) as reader,
     ):
         first = "" if book.newest else _first_hour(reader, offsets, settings.hourly_start)
         if not book.newest and not first:

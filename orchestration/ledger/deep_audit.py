@@ -101,7 +101,7 @@ def run_deep_audit(
     """
     with (
         postgres.connect(ROLE) as connection,
-        BulkReader(kafka.bootstrap_servers, topic) as reader,
+        BulkReader(kafka.brokers, topic) as reader,
     ):
         store = AuditStore(connection, topic, ranges)
         audit = _Audit(store, reader, limits, DeepAuditReport(store.audit_id, topic, ranges))

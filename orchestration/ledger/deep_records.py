@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from orchestration.errors import TransientError
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.topics import OffsetRange
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _CONFIG: Final = {
     "queued.max.messages.kbytes": 65_536,
     "fetch.queue.backoff.ms": 5,
     "fetch.message.max.bytes": 4_194_304,
-    "log_level": 0,
 }
 
 
@@ -53,11 +53,11 @@ class RecordBatch:
 class BulkReader:
     """A reader of one topic; a context manager. Memory: the client's queue of 64 MiB and one batch."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(self, brokers: Brokers, topic: str) -> None:
         from confluent_kafka import Consumer
 
-        self._consumer = Consumer({**_CONFIG, "bootstrap.servers": bootstrap_servers})
-        self._where = f"topic {topic} at {bootstrap_servers}"
+        self._consumer = Consumer(brokers.config(_CONFIG))
+        self._where = f"topic {topic} at {brokers.bootstrap_servers}"
         self._topic = topic
 
     def batches(self, partition: int, span: OffsetRange) -> Iterator[RecordBatch]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.ledger.offsets import OffsetRange, OffsetSet
+from orchestration.resources.brokers import Brokers
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -62,30 +63,29 @@ class RecordReader:
     What it reads is what the job's source reads: uncommitted transactions too, Kafka's default isolation level.
     """
 
-    def __init__(self, bootstrap_servers: str, topic: str, timeout_s: float = 20.0) -> None:
+    def __init__(self, brokers: Brokers, topic: str, timeout_s: float = 20.0) -> None:
         from confluent_kafka import Consumer
 
         self.topic = topic
-        self._bootstrap_servers = bootstrap_servers
+        self._bootstrap_servers = brokers.bootstrap_servers
         self._timeout_s = timeout_s
         self._consumer: Consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": f"pi3-ledger-{topic}",  # librdkafka asks for one; it is never joined
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "isolation.level": "read_uncommitted",
-                # The memory that may wait to be read, and how soon it is filled up again (default: after 1 s).
-                "queued.max.messages.kbytes": 16_384,
-                # What each seek fetches: 2 ms against 14 ms with the default, and the throughput is the same.
-                "fetch.message.max.bytes": 131_072,
-                "fetch.queue.backoff.ms": 5,
-                "fetch.wait.max.ms": 50,
-                # Refused connections come as errors of the calls; on stderr they would be noise.
-                "log_level": 0,
-            }
+            brokers.config(
+                {
+                    "group.id": f"pi3-ledger-{topic}",  # librdkafka asks for one; it is never joined
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    "enable.partition.eof": True,
+                    "auto.offset.reset": "error",
+                    "isolation.level": "read_uncommitted",
+                    # The memory that may wait to be read, and how soon it is filled up again (default: after 1 s).
+                    "queued.max.messages.kbytes": 16_384,
+                    # What each seek fetches: 2 ms against 14 ms with the default, and the throughput is the same.
+                    "fetch.message.max.bytes": 131_072,
+                    "fetch.queue.backoff.ms": 5,
+                    "fetch.wait.max.ms": 50,
+                }
+            )
         )
 
     def bounds(self, partition: int) -> OffsetRange:
@@ -190,6 +190,9 @@ class RecordReader:
             if cause.code() in (KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART):
                 where = f"topic {self.topic} at {self._bootstrap_servers}"
                 raise ConfigurationError(f"{where}: {cause.str()}: materialise the asset events_topic") from error
+            if cause.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+                where = f"topic {self.topic} at {self._bootstrap_servers}"
+                raise ConfigurationError(f"{where}: {cause.str()}: `pi3 preflight` says what is lacking") from error
             raise self._no_answer(cause.str()) from error
 
     def _no_answer(self, what: str) -> TransientError:

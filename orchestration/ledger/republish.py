@@ -29,6 +29,7 @@ from orchestration.ledger.redrive import (
     without_newer,
 )
 from orchestration.ledger.statements import statement
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.postgres import PostgresResource
 
 if TYPE_CHECKING:
@@ -38,6 +39,17 @@ ROLE: Final = "auditor"
 BATCH: Final = 500
 EXAMPLES: Final = 10
 DELIVERY_TIMEOUT_S: Final = 30
+# As the producer's own client, so that one event_id has one partition whoever sends it.
+CLIENT: Final = {
+    "client.id": "pi3-redrive",
+    "enable.idempotence": True,
+    "acks": "all",
+    "compression.type": "lz4",
+    "partitioner": "murmur2_random",
+    "allow.auto.create.topics": False,
+    "message.max.bytes": MAX_RECORD_BYTES,
+    "message.timeout.ms": DELIVERY_TIMEOUT_S * 1000,
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ class Sent:
     refused: dict[Place, str] = field(default_factory=dict)
 
 
-def redrive(postgres: PostgresResource, bootstrap_servers: str, topic: str, orders: Orders) -> RedriveReport:
+def redrive(postgres: PostgresResource, brokers: Brokers, topic: str, orders: Orders) -> RedriveReport:
     """Redrive the letters of `topic` that the orders select, batch by batch.
 
     Raises:
@@ -88,7 +100,7 @@ def redrive(postgres: PostgresResource, bootstrap_servers: str, topic: str, orde
     """
     orders.selection.check()
     with postgres.connect(ROLE) as connection:
-        redrive = _Redrive(connection, bootstrap_servers, topic, orders)
+        redrive = _Redrive(connection, brokers, topic, orders)
         for letters in redrive.batches():
             redrive.take(letters)
     return redrive.report
@@ -99,7 +111,7 @@ class _Redrive:
     """One redrive under way."""
 
     connection: psycopg2.extensions.connection
-    bootstrap_servers: str
+    brokers: Brokers
     topic: str
     orders: Orders
     report: RedriveReport = field(default_factory=RedriveReport)
@@ -154,7 +166,7 @@ class _Redrive:
         claimed = claim(self.connection, self.topic, [item.letter for item in outgoing], self.orders.run)
         mine = {item.letter.place: item for item in outgoing if item.letter.place in claimed}
         self.report.leave(LeftLetter(i.letter.place, Left.TAKEN) for i in outgoing if i.letter.place not in mine)
-        sent = publish(self.bootstrap_servers, self.topic, list(mine.values()))
+        sent = publish(self.brokers, self.topic, list(mine.values()))
         confirm(self.connection, self.topic, sent)
         self.report.published |= sent.published
         self.report.leave(LeftLetter(place, Left.REFUSED, why) for place, why in sent.refused.items())
@@ -186,12 +198,12 @@ def claim(connection: psycopg2.extensions.connection, topic: str, letters: Seque
         return {(partition, offset) for partition, offset in cursor.fetchall()}
 
 
-def publish(bootstrap_servers: str, topic: str, outgoing: Sequence[Outgoing]) -> Sent:
+def publish(brokers: Brokers, topic: str, outgoing: Sequence[Outgoing]) -> Sent:
     """Send the records and wait for each one's end: published, refused before it was sent, or not confirmed."""
     from confluent_kafka import KafkaException, Producer
 
     sent = Sent()
-    producer = Producer(_client(bootstrap_servers))
+    producer = Producer(brokers.config(CLIENT))
     for item in outgoing:
         delivered = partial(_delivered, sent, item.letter.place)
         try:
@@ -201,22 +213,6 @@ def publish(bootstrap_servers: str, topic: str, outgoing: Sequence[Outgoing]) ->
         producer.poll(0)
     producer.flush(DELIVERY_TIMEOUT_S + 5)
     return sent
-
-
-def _client(bootstrap_servers: str) -> dict[str, Any]:
-    """As the producer's own client, so that one event_id has one partition whoever sends it."""
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "client.id": "pi3-redrive",
-        "enable.idempotence": True,
-        "acks": "all",
-        "compression.type": "lz4",
-        "partitioner": "murmur2_random",
-        "allow.auto.create.topics": False,
-        "message.max.bytes": MAX_RECORD_BYTES,
-        "message.timeout.ms": DELIVERY_TIMEOUT_S * 1000,
-        "log_level": 0,
-    }
 
 
 def _delivered(sent: Sent, place: Place, error: KafkaError | None, message: Message) -> None:

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from infra.local.errors import SetupError
 from orchestration.errors import ConfigurationError, Pi3Error
-from orchestration.pi3 import dead_letters, doctor, groups, job, ledger, logs, records, status, topics
+from orchestration.pi3 import dead_letters, doctor, groups, job, ledger, logs, preflight, records, status, topics
 from orchestration.pi3.output import note
 from orchestration.text import one_line
 
@@ -57,6 +57,7 @@ app.command("consume", epilog="Example: pi3 consume --from-beginning --max 10")(
 app.command("produce", epilog=records.PRODUCE_EXAMPLE)(records.produce)
 app.command("ledger", epilog="Example: pi3 ledger")(ledger.ledger)
 app.command("logs", epilog="Example: pi3 logs kafka -n 50 -f")(logs.logs)
+app.command("preflight", epilog="Example: pi3 preflight --no-probe")(preflight.preflight)
 app.command("doctor", epilog="Example: pi3 doctor")(doctor.doctor)
 
 

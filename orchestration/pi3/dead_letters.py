@@ -87,6 +87,7 @@ def _planned(config: dict[str, Any]) -> list[dict[str, Any]]:
     from orchestration.ledger import republish
     from orchestration.ledger.redrive import load_fix
     from orchestration.ledger_ops import RedriveConfig
+    from orchestration.resources.brokers import Brokers
 
     asked = RedriveConfig(**config)
     orders = republish.Orders(
@@ -99,8 +100,7 @@ def _planned(config: dict[str, Any]) -> list[dict[str, Any]]:
         dry_run=True,
     )
     found = servers.connect()
-    report = republish.redrive(
-        found.postgres, found.settings.kafka_bootstrap_servers, found.settings.kafka_topic, orders
-    )
+    brokers = Brokers.of_producers(found.settings)
+    report = republish.redrive(found.postgres, brokers, found.settings.kafka_topic, orders)
     left = [{"what": f"left: {why.value}", "letters": count} for why, count in report.left.most_common()]
     return [{"what": "selected", "letters": report.selected}, {"what": "sent", "letters": report.sendable}, *left]

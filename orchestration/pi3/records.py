@@ -16,6 +16,7 @@ from orchestration.text import as_text
 
 if TYPE_CHECKING:
     from orchestration.ledger.reader import RawRecord
+    from orchestration.resources.brokers import Brokers
     from orchestration.resources.topics import OffsetRange
 
 FLUSH_TIMEOUT_S: Final = 30
@@ -41,7 +42,7 @@ def consume(
     found = servers.connect()
     name = topic or found.settings.kafka_topic
     spans = wanted(found.kafka.offsets(name), offset, partition)
-    for record in islice(_read(found.kafka.bootstrap_servers, name, spans), most):
+    for record in islice(_read(found.kafka.brokers, name, spans), most):
         row = {
             "partition": record.partition,
             "offset": record.offset,
@@ -73,10 +74,10 @@ def wanted(spans: Mapping[int, OffsetRange], offset: int | None, partition: int 
     }
 
 
-def _read(bootstrap_servers: str, topic: str, spans: Mapping[int, OffsetRange]) -> Iterator[RawRecord]:
+def _read(brokers: Brokers, topic: str, spans: Mapping[int, OffsetRange]) -> Iterator[RawRecord]:
     from orchestration.ledger.reader import RecordReader
 
-    with RecordReader(bootstrap_servers, topic) as reader:
+    with RecordReader(brokers, topic) as reader:
         for number, span in spans.items():
             yield from reader.read_range(number, span.begin, span.end)
 
@@ -90,14 +91,15 @@ def produce(
     message = sys.stdin.buffer.read().rstrip(b"\r\n") if value is None else value.encode("utf-8", "surrogateescape")
     if not message:
         raise ConfigurationError("no message: give it as an argument, or on standard input")
+    from orchestration.resources.brokers import Brokers
+
     settings = servers.connect().settings
-    brokers = settings.producer_kafka_bootstrap_servers or settings.kafka_bootstrap_servers
-    key, partition, offset = send(brokers, topic or settings.kafka_topic, message)
+    key, partition, offset = send(Brokers.of_producers(settings), topic or settings.kafka_topic, message)
     row = {"partition": partition, "offset": offset, "key": _text(key), "becomes": becomes(message)}
     show({"produced": [row]}, as_json)
 
 
-def send(bootstrap_servers: str, topic: str, message: bytes) -> tuple[bytes | None, int, int]:
+def send(brokers: Brokers, topic: str, message: bytes) -> tuple[bytes | None, int, int]:
     """Send one record; returns its key, partition and offset.
 
     Raises:
@@ -111,7 +113,7 @@ def send(bootstrap_servers: str, topic: str, message: bytes) -> tuple[bytes | No
 
     errors, counts, key = ClientErrors(), Counts(), key_of(message)
     try:
-        client = connect(bootstrap_servers, topic, "pi3", errors)
+        client = connect(brokers.bootstrap_servers, topic, "pi3", errors, brokers.plain())
         # Alone in the queue, the record never finds it full, so there is nothing to breathe for.
         Publisher(client, topic, counts, errors, lambda _: None).send(Record(message, key))
     except (UsageError, PublishError) as error:

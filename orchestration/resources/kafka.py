@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from dagster import ConfigurableResource
-from pydantic import Field
+# Dagster's own mark for a resource that is a plain object, as its Pipes clients are.
+from dagster._core.definitions.resource_annotation import TreatAsResourceParam
+from pydantic import SecretStr
 
 from orchestration.errors import ConfigurationError, TransientError
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.topics import OffsetRange, TopicReport, TopicSpec, topic_drift
 
 if TYPE_CHECKING:
@@ -41,11 +44,21 @@ _PERMANENT = (
 _POLL_S = 0.1
 
 
-class KafkaResource(ConfigurableResource["KafkaResource"]):
-    """A Kafka cluster; every call raises TransientError if no broker answers within `timeout_s`."""
+@dataclass(frozen=True)
+class KafkaResource(TreatAsResourceParam):
+    """A Kafka cluster; every call raises TransientError if no broker answers within `timeout_s`.
+
+    No ConfigurableResource, since Dagster shows the fields of those: `options` may hold secrets.
+    """
 
     bootstrap_servers: str
-    timeout_s: float = Field(default=5.0, ge=0.5, le=60)
+    timeout_s: float = 5.0
+    options: Mapping[str, SecretStr] = field(default_factory=dict)
+
+    @property
+    def brokers(self) -> Brokers:
+        """For clients of one's own."""
+        return Brokers(self.bootstrap_servers, self.options)
 
     def ensure_topic(self, spec: TopicSpec) -> TopicReport:
         """Create the topic if absent, and compare what is there with the spec.
@@ -157,14 +170,7 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
         from confluent_kafka import Consumer, TopicPartition
 
         with self.translated_errors(topic):
-            consumer = Consumer(
-                {
-                    "bootstrap.servers": self.bootstrap_servers,
-                    "group.id": group,
-                    "enable.auto.commit": False,
-                    "log_level": 0,
-                }
-            )
+            consumer = Consumer(self.brokers.config({"group.id": group, "enable.auto.commit": False}))
             try:
                 description = consumer.list_topics(topic, timeout=self.timeout_s).topics[topic]
                 partitions = [TopicPartition(topic, number) for number in description.partitions]
@@ -179,8 +185,7 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
         """A client of its own; its calls belong into `translated_errors`."""
         from confluent_kafka.admin import AdminClient
 
-        # librdkafka would also write each refused connection to stderr; the same news comes as an exception.
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        return AdminClient(self.brokers.config({}))
 
     def _describe(self, admin: AdminClient, topic: str) -> dict[int, int] | None:
         """Number of replicas of each partition; None if there is no such topic."""
@@ -248,7 +253,8 @@ class KafkaResource(ConfigurableResource["KafkaResource"]):
                 raise ConfigurationError(f"{self._at(topic)}: {cause.str()}") from error
             raise TransientError(
                 f"Kafka at {self.bootstrap_servers} gave no answer within {self.timeout_s:g} s ({cause.str()}): "
-                "try again; if it stays so, check that the broker runs and that PI3_KAFKA_BOOTSTRAP_SERVERS is right"
+                "try again; if it stays so, check that the broker runs and that PI3_KAFKA_BOOTSTRAP_SERVERS is right; "
+                "`pi3 preflight` says whether it refuses the login"
             ) from error
 
     def _at(self, topic: str) -> str:

@@ -52,7 +52,7 @@ def commit(kafka: KafkaResource, group: str, topic: str, offsets: Mapping[int, i
     from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
     places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, "log_level": 0})
+    consumer = Consumer(kafka.brokers.config({"group.id": group}))
     with kafka.translated_errors(topic):
         try:
             consumer.list_topics(topic, timeout=kafka.timeout_s)  # a commit would wait for a broker without a limit

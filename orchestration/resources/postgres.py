@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -43,6 +43,10 @@ _REFUSALS = (
     "no pg_hba.conf entry",
     "no password supplied",
     "permission denied",
+    "certificate",
+    "does not support SSL",
+    "invalid ssl",
+    "no encryption",
 )
 
 
@@ -106,6 +110,7 @@ class PostgresResource(TreatAsResourceParam):
     schema: str = "public"
     connect_timeout_s: int = 3
     statement_timeout_s: int = 30
+    options: Mapping[str, SecretStr] = field(default_factory=dict)  # libpq's, of every role's sessions
 
     @contextmanager
     def connect(self, role: Role) -> Iterator[psycopg2.extensions.connection]:
@@ -119,14 +124,22 @@ class PostgresResource(TreatAsResourceParam):
                 user=login.name,
                 password=login.password.get_secret_value(),
                 connect_timeout=self.connect_timeout_s,
-                **_DEAD_PEER,
+                **_DEAD_PEER | {name: value.get_secret_value() for name, value in self.options.items()},
                 application_name=f"pi3 {role}",
-                options=f"-c statement_timeout={self.statement_timeout_s}s -c search_path={self.schema}",
             )
             try:
+                self._set_up(connection)
                 yield connection
             finally:
                 connection.close()
+
+    def _set_up(self, connection: psycopg2.extensions.connection) -> None:
+        """By a statement, for a pooler such as PgBouncer takes no `options` when a session begins."""
+        limits = {"statement_timeout": f"{self.statement_timeout_s}s", "search_path": self.schema}
+        connection.autocommit = True  # else the end of the first transaction could take them back
+        with connection.cursor() as cursor:
+            cursor.execute(sql_file(SQL_DIR, "session"), limits)
+        connection.autocommit = False
 
     def migrate(self) -> MigrationReport:
         """Bring the schema to the newest version, renew the grants, and verify the result.
@@ -198,6 +211,15 @@ class PostgresResource(TreatAsResourceParam):
         granted = {row[:3]: row[3] for row in rows}
         return [granted[item] for item in asked]
 
+    def encryption(self) -> str | None:
+        """The protocol that encrypts the reader's session, such as TLSv1.3; None: nothing does."""
+        rows = self._query("session_encryption")
+        return str(rows[0][0]) if rows else None
+
+    def may_create(self, role: str) -> bool:
+        """Whether the role may create tables in the schema."""
+        return bool(self._query("may_create", {"role": role, "schema": self.schema})[0][0])
+
     def _query(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self.connect("reader") as connection, connection.cursor() as cursor:
             cursor.execute(sql_file(SQL_DIR, name), parameters)
@@ -228,7 +250,7 @@ class PostgresResource(TreatAsResourceParam):
         if any(refusal in text for refusal in _REFUSALS):
             return ConfigurationError(
                 f"{self._where()} refuses {login.name}: {text}. Check PI3_POSTGRES_DATABASE, the role's name and its "
-                "password, or run orchestration/resources/sql/bootstrap.sql as a superuser"
+                "password, PI3_POSTGRES_OPTIONS, or run orchestration/resources/sql/bootstrap.sql as a superuser"
             )
         return TransientError(
             f"{self._where()} is out of reach: {text}. Try again; if it stays so, check that the server runs and that "

@@ -12,15 +12,19 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
-from dagster import ConfigurableResource
 
+# Dagster's own mark for a resource that is a plain object, as its Pipes clients are.
+from dagster._core.definitions.resource_annotation import TreatAsResourceParam
+from pydantic import SecretStr
+
+from infra.local.secrets import write_private
 from orchestration.errors import ConfigurationError, TransientError
 
 STOP_TIMEOUT_S = 30.0
@@ -67,13 +71,15 @@ class Launched:
     action: str
 
 
-class ProducerResource(ConfigurableResource["ProducerResource"]):
-    """Launches `python -m producer` against one topic."""
+@dataclass(frozen=True)
+class ProducerResource(TreatAsResourceParam):
+    """Launches `python -m producer` against one topic; `options` are those of its Kafka client."""
 
     run_dir: str
     working_dir: str
     bootstrap_servers: str
     topic: str
+    options: Mapping[str, SecretStr] = field(default_factory=dict)
 
     def ensure(self, spec: ProducerSpec) -> Launched:
         """Launch the producer unless it runs, or has sent its file to the end.
@@ -159,6 +165,8 @@ class ProducerResource(ConfigurableResource["ProducerResource"]):
             "report": self._folder() / f"{name}.json",
             "rate": spec.rate_per_s,
         }
+        if self.options:
+            flags["client-options"] = self._private_options()
         if spec.file is not None:
             flags["file"] = spec.file
         else:
@@ -170,6 +178,11 @@ class ProducerResource(ConfigurableResource["ProducerResource"]):
                 "duplicate-share": spec.duplicate_share,
             }
         return [f"--{flag}={value}" for flag, value in flags.items()]
+
+    def _private_options(self) -> Path:
+        path = self._folder() / "client_options"
+        write_private(path, json.dumps({name: value.get_secret_value() for name, value in self.options.items()}))
+        return path
 
     def _await_start(self, name: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -390,7 +390,7 @@ def test_a_database_out_of_reach_is_transient(scene: Scene) -> None:
 
     gone = replace(scene.postgres, port=1)
     with (
-        RecordReader(scene.kafka.bootstrap_servers, scene.topic) as reader,
+        RecordReader(scene.kafka.brokers, scene.topic) as reader,
         pytest.raises(TransientError, match="out of reach"),
     ):
         run_pass(gone, reader, {0: 1})

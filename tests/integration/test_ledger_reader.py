@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.ledger.offsets import OffsetRange, OffsetSet
 from orchestration.ledger.reader import RawRecord, RecordReader
+from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.topics import TopicSpec
 from tests.fixtures.ledger import await_leaders
@@ -27,7 +28,7 @@ def topic(kafka: KafkaResource, topic_name: str) -> str:
 
 @pytest.fixture
 def reader(kafka: KafkaResource, topic: str) -> Iterator[RecordReader]:
-    with RecordReader(kafka.bootstrap_servers, topic, timeout_s=10) as opened:
+    with RecordReader(kafka.brokers, topic, timeout_s=10) as opened:
         yield opened
 
 
@@ -139,7 +140,7 @@ def test_the_log_may_lose_its_head_while_it_is_read(kafka: KafkaResource, topic:
 
 def test_offsets_beyond_the_end_are_transient_and_named(kafka: KafkaResource, topic: str) -> None:
     publish(kafka, topic, [b"x"] * 3)
-    with RecordReader(kafka.bootstrap_servers, topic, timeout_s=1) as reader:
+    with RecordReader(kafka.brokers, topic, timeout_s=1) as reader:
         with pytest.raises(TransientError, match=f"topic {topic} at .*partition 1 gives no record from offset 3 on"):
             list(reader.read_range(1, 1, 9))
         with pytest.raises(TransientError, match="partition 1 gives no record from offset"):
@@ -147,7 +148,7 @@ def test_offsets_beyond_the_end_are_transient_and_named(kafka: KafkaResource, to
 
 
 def test_a_broker_out_of_reach_is_transient_and_named(topic_name: str) -> None:
-    with RecordReader("127.0.0.1:1", topic_name, timeout_s=0.5) as reader:
+    with RecordReader(Brokers("127.0.0.1:1"), topic_name, timeout_s=0.5) as reader:
         with pytest.raises(TransientError, match=r"127\.0\.0\.1:1.*PI3_KAFKA_BOOTSTRAP_SERVERS"):
             reader.bounds(0)
         with pytest.raises(TransientError, match="partition 0 gives no record from offset 0 on"):
@@ -156,7 +157,7 @@ def test_a_broker_out_of_reach_is_transient_and_named(topic_name: str) -> None:
 
 def test_a_missing_topic_names_the_asset(kafka: KafkaResource, topic_name: str) -> None:
     with (
-        RecordReader(kafka.bootstrap_servers, topic_name, timeout_s=3) as reader,
+        RecordReader(kafka.brokers, topic_name, timeout_s=3) as reader,
         pytest.raises(ConfigurationError, match=f"topic {topic_name} .*events_topic"),
     ):
         reader.bounds(0)

@@ -88,7 +88,7 @@ def scene(
             "stack_dir": tmp_path,
         }
         changed = settings.model_copy(update=own)
-        flink = resources(changed)["flink"].model_copy(update={"start_timeout_s": 5.0, "stop_timeout_s": 5.0})
+        flink = replace(resources(changed)["flink"], start_timeout_s=5.0, stop_timeout_s=5.0)
         yield Scene(operator, StreamingJob(changed, flink, kafka, migrated))
 
 

@@ -86,7 +86,7 @@ def records(
 
 
 def redrive(postgres: PostgresResource, kafka: KafkaResource, topic: str, orders: Orders = ORDERS) -> RedriveReport:
-    return republish.redrive(postgres, kafka.bootstrap_servers, topic, orders)
+    return republish.redrive(postgres, kafka.brokers, topic, orders)
 
 
 def states(postgres: PostgresResource) -> dict[int, tuple[str, int]]:

@@ -100,7 +100,7 @@ def test_each_type_lands_as_it_is_and_of_one_id_the_last(scene: Scene, spec: Job
     assert [row[:4] for row in found] == [
         (f"id-{number}", text, 0, len(kept) + number) for number, text in enumerate(kept)
     ]
-    with RecordReader(scene.kafka.bootstrap_servers, scene.topic) as reader:
+    with RecordReader(scene.kafka.brokers, scene.topic) as reader:
         stamps = {record.offset: record.timestamp_ms for record in reader.read_range(0, 0, 2 * len(kept))}
     assert [round(row[4].timestamp() * 1000) for row in found] == [stamps[row[3]] for row in found]
 

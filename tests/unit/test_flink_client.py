@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from pydantic import SecretStr
 
 from orchestration.errors import ConfigurationError, TransientError
-from orchestration.flink.client import FlinkClient
+from orchestration.flink.client import Access, FlinkClient
 from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import JobSummary, root_cause
 from tests.fixtures.flink_rest import Reply, RestDouble, recorded, serving
@@ -183,6 +186,10 @@ def test_cancel() -> None:
         ((404, recorded("not_found")), FlinkNotFound, "Job deadbeefdeadbeefdeadbeefdeadbeef not found"),
         ((400, {"errors": ["Bad request.", "a.b.Refused: no such thing\n\tat a.b.C"]}), FlinkRejected, "no such"),
         ((500, "<html>"), FlinkRejected, "500"),
+        ((502, "<html>"), FlinkUnreachable, "502: the proxy before it has no answer"),
+        ((504, "<html>"), FlinkUnreachable, "504: the proxy before it has no answer"),
+        ((401, "<html>"), FlinkRejected, "is the token right"),
+        ((403, {"errors": ["no"]}), FlinkRejected, "is the token right"),
         ((503, {"errors": ["Service temporarily unavailable"]}), FlinkNotReady, "not ready yet"),
         ((500, {"errors": ["Internal server error.", INITIALIZING]}), FlinkNotReady, "not ready yet"),
         ((200, "<html>not flink</html>"), FlinkRejected, "is this Flink's REST address"),
@@ -191,6 +198,21 @@ def test_cancel() -> None:
 def test_refusals(reply: Reply, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         ask(reply, lambda client: client.job(JOB))
+
+
+@pytest.mark.parametrize(("token", "sent"), [("", None), ("hunter2", "Bearer hunter2")])
+def test_a_token_signs_each_request_and_shows_nowhere(
+    token: str, sent: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login l password p\n")
+    if sent:
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    access = Access(token=SecretStr(token))
+    assert access(requests.Request("GET", "http://x/").prepare()).headers.get("Authorization") == sent
+    with serving(RestDouble(lambda *_: (200, recorded("overview")))) as double:
+        FlinkClient(double.url, access=access).overview()
+        assert [headers.get("Authorization") for headers in double.headers] == [sent]
+    assert "hunter2" not in repr(FlinkClient("http://x", access=access).access)
 
 
 def test_no_server_is_transient() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_what_exists_is_kept_and_what_is_missing_comes_anew(tmp_path: Path) -> N
 def test_every_password_but_the_superusers_is_named_after_a_setting() -> None:
     from orchestration.settings import Settings
 
-    settings = {f"pi3_{name}" for name in Settings.model_fields if name.endswith("_password")}
+    settings = {f"pi3_{name}" for name in Settings.model_fields if re.fullmatch("postgres_.*_password", name)}
     assert set(NAMES) - {"postgres_superuser_password"} == settings
 
 

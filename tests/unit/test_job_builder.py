@@ -32,6 +32,11 @@ RUN_FIELDS: dict[str, Any] = {
     "password_file": "/other",
     "rest_address": "10.0.0.1",
     "rest_port": 9999,
+    "rest_tls": True,
+    "rest_path": "/gateway",
+    "rest_ca_file": "/ca.pem",
+    "rest_token_file": "/token",
+    "options_file": "/options",
     "jars": ("/lib/x.jar",),
     "job_id": "1" * 32,
     "restore_path": "file:///var/flink/chk-1",
@@ -192,6 +197,32 @@ def test_a_replay_moves_no_offsets_of_the_group() -> None:
     assert source["properties.commit.offsets.on.checkpoint"] == "false"
     source, _ = tables(build(replace(SPEC, start_offsets={0: 5}), "p"))
     assert "properties.commit.offsets.on.checkpoint" not in source
+
+
+def test_options_of_the_clients_win_and_are_no_part_of_the_job() -> None:
+    named = {"sslrootcert": "/my ca.pem", "ApplicationName": "not-ours"}
+    options = {"kafka": {"security.protocol": "SSL", "ssl.key": "a'b\nc"}, "postgres": named}
+    spec = replace(SPEC, jdbc_url="jdbc:postgresql://h/db?sslrootcert=/former")
+    plan = build(spec, "p", JARS, options=options)
+    source, sink = tables(plan)
+    assert (source["properties.security.protocol"], source["properties.ssl.key"]) == ("SSL", "a'b\nc")
+    found = parse_qs(sink["url"].partition("?")[2])
+    assert (found["sslrootcert"], found["ApplicationName"]) == (["/former", "/my ca.pem"], [SPEC.job_name])
+    assert plan.configuration == build(spec, "p", JARS).configuration
+    assert "/my" not in repr(plan)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {}),
+        ({"rest_tls": True}, {"security.ssl.rest.enabled": "true"}),
+        ({"rest_path": "/gateway"}, {"rest.path": "/gateway"}),
+    ],
+)
+def test_settings_of_a_cluster_behind_a_proxy(changes: dict[str, Any], expected: dict[str, str]) -> None:
+    found = build(replace(REMOTE, **changes), "p").configuration
+    assert {key: found[key] for key in found.keys() & {"security.ssl.rest.enabled", "rest.path"}} == expected
 
 
 def test_the_plan_shows_no_password() -> None:

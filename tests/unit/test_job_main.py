@@ -78,7 +78,7 @@ def test_the_command_line_may_name_the_lease(tmp_path: Path, monkeypatch: pytest
     replace(SPEC, password_file=str(password), writer_epoch=None).write(tmp_path / "spec.json")
     plans: list[JobPlan] = []
 
-    def keep(plan: JobPlan, *, explain_only: bool) -> int:  # noqa: ARG001 - the signature of what it stands in for
+    def keep(plan: JobPlan, *_: object, explain_only: bool) -> int:  # noqa: ARG001 - the signature of what it stands in for
         plans.append(plan)
         return 0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flink_jobs.spec import JobSpec, JobSpecError, jar_names, read_password
+from flink_jobs.spec import JobSpec, JobSpecError, jar_names, read_options, read_password, read_token
 
 SPEC = JobSpec(
     job_name="events-job",
@@ -139,6 +139,29 @@ def test_bad_password_file(tmp_path: Path, content: str, mode: int, complaint: s
 def test_missing_password_file() -> None:
     with pytest.raises(JobSpecError, match="password_file /secrets/writer: No such file"):
         read_password(SPEC)
+
+
+def private(folder: Path, text: str, mode: int = 0o600) -> str:
+    """A file of this content and mode."""
+    path = folder / "private"
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def test_token_and_options_come_from_private_files(tmp_path: Path) -> None:
+    assert (read_token(SPEC), read_options(SPEC)) == (None, {})
+    assert read_token(replace(SPEC, rest_token_file=private(tmp_path, "t\n"))) == "t"
+    assert read_options(replace(SPEC, options_file=private(tmp_path, '{"kafka": {"a": "b"}}'))) == {"kafka": {"a": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "words"), [("{}", 0o644, "chmod 600"), ("s3cret", 0o600, "should be JSON"), ("5", 0o600, "JSON")]
+)
+def test_bad_options_file(text: str, mode: int, words: str, tmp_path: Path) -> None:
+    with pytest.raises(JobSpecError, match=words) as caught:
+        read_options(replace(SPEC, options_file=private(tmp_path, text, mode)))
+    assert "s3cret" not in str(caught.value).replace(str(tmp_path), "")
 
 
 def test_the_spec_never_holds_the_password(tmp_path: Path) -> None:

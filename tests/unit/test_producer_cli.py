@@ -89,3 +89,19 @@ def test_bad_config_gives_one_clear_line(tmp_path: Path, text: str, message: str
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         options_from(BROKER, path)
+
+
+def test_options_of_the_client_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "options").write_text('{"sasl.password": "hunter2"}')
+    options = options_from([*BROKER, f"--client-options={tmp_path / 'options'}"], tmp_path / "none")
+    assert options.client_options == {"sasl.password": "hunter2"}
+    assert options_from(BROKER, tmp_path / "none").client_options == {}
+
+
+@pytest.mark.parametrize("text", [None, "hunter2", '["hunter2"]', '{"sasl.password": {"hunter2": 1}}'])
+def test_options_that_cannot_be_read_are_told_without_a_value(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "options").write_text(text)
+    with pytest.raises(UsageError, match="--client-options") as caught:
+        options_from([*BROKER, f"--client-options={tmp_path / 'options'}"], tmp_path / "none")
+    assert "hunter2" not in str(caught.value)

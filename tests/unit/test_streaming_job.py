@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from flink_jobs.spec import JobSpec
+from flink_jobs.spec import JobSpec, read_options, read_token
 from orchestration.errors import ConfigurationError
 from orchestration.settings import Settings
 from orchestration.streaming_job import NEEDED_JARS, current_version, job_spec
 
+LOGIN = {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "dagster"}
 PASSWORD = "hunter2-hunter2"  # noqa: S105
 
 
@@ -83,6 +84,25 @@ def test_the_job_may_reach_its_servers_under_other_addresses(settings: Settings)
     assert (spec.bootstrap_servers, spec.jdbc_url) == ("far:2", "jdbc:postgresql://far-db:6543/base")
 
 
+def test_the_job_may_be_let_in_by_options_and_a_token(settings: Settings, tmp_path: Path) -> None:
+    secure = {
+        "kafka_options": {name: SecretStr(value) for name, value in LOGIN.items()},
+        "flink_kafka_password": SecretStr(PASSWORD),
+        "postgres_options": {"sslmode": SecretStr("verify-full")},
+        "flink_rest_url": "https://gateway:8443/flink/",
+        "flink_rest_ca_file": tmp_path / "ca.pem",
+        "flink_rest_token": SecretStr(PASSWORD),
+    }
+    spec = job_spec(settings.model_copy(update=secure))
+    assert (spec.rest_address, spec.rest_port, spec.rest_path, spec.rest_tls) == ("gateway", 8443, "/flink", True)
+    assert spec.rest_ca_file == str(tmp_path / "ca.pem")
+    assert read_token(spec) == PASSWORD
+    options = read_options(spec)
+    assert options["postgres"] == {"sslmode": "verify-full"}
+    assert f'username="dagster" password="{PASSWORD}"' in options["kafka"]["sasl.jaas.config"]
+    assert PASSWORD not in spec.to_json()
+
+
 def test_the_password_is_in_its_file_alone(settings: Settings) -> None:
     spec = job_spec(settings)
     assert PASSWORD not in spec.to_json()
@@ -114,6 +134,9 @@ def test_a_cluster_that_has_the_jars_itself_needs_no_folder(settings: Settings) 
         ({"flink_rest_url": "http://other:1"}, True),
         ({"postgres_writer_password": SecretStr("another")}, True),
         ({"heartbeat_interval_s": 1}, True),
+        # A certificate that moves, or another login, is no other job.
+        ({"kafka_options": {"ssl.ca.location": SecretStr("/ca.pem")}, "flink_rest_token": SecretStr("t")}, True),
+        ({"flink_postgres_options": {"sslmode": SecretStr("require")}, "flink_rest_url": "https://other:1/x"}, True),
         ({"kafka_topic": "other"}, False),
         ({"flink_parallelism": 8}, False),
         ({"sink_flush_rows": 1}, False),

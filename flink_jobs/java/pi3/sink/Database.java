@@ -5,9 +5,9 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.Properties;
 import org.postgresql.Driver;
-import org.postgresql.PGConnection;
 
 /** Where to connect and as whom. A record would print the password. */
 final class Database implements Serializable {
@@ -15,7 +15,8 @@ final class Database implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private static final String END = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = ?"
-            + " AND usename = current_user AND application_name = current_setting('application_name')";
+            + " AND usename = current_user AND application_name = current_setting('application_name')"
+            + " AND pid <> pg_backend_pid()"; // which a pooler may have handed over to us
 
     private final String url;
     private final String user;
@@ -40,9 +41,13 @@ final class Database implements Serializable {
         return connection;
     }
 
-    /** The number by which the server knows the session. */
+    /** The number by which the server knows the session. The driver knows that of the pooler, where there is one. */
     static int session(Connection connection) throws SQLException {
-        return connection.unwrap(PGConnection.class).getBackendPID();
+        try (Statement statement = connection.createStatement();
+                ResultSet found = statement.executeQuery("SELECT pg_backend_pid()")) {
+            found.next();
+            return found.getInt(1);
+        }
     }
 
     /**
