@@ -52,7 +52,7 @@ def _flink(settings: Settings) -> FlinkResource:
         kubernetes_url=settings.kubernetes_url,
         namespace=settings.kubernetes_namespace,
         deployment=settings.flink_job_name,
-        account_dir=str(settings.kubernetes_account_dir),
+        account_dir=settings.kubernetes_account_dir,
     )
 
 

@@ -24,17 +24,17 @@ class OperatedFlinkResource(FlinkResource):
     kubernetes_url: str = "https://kubernetes.default.svc"
     namespace: str = "pi3"
     deployment: str = ""
-    account_dir: str = str(SERVICE_ACCOUNT)
+    account_dir: Path = SERVICE_ACCOUNT
 
     @property
     def client(self) -> OperatedClient:
         """The operator's resource, and the JobManager's REST API."""
         path = RESOURCES.format(namespace=self.namespace, name=self.deployment)
-        resource = CustomResource(path, self.kubernetes_url, Path(self.account_dir), timeout_s=self.timeout_s)
+        resource = CustomResource(path, self.kubernetes_url, self.account_dir, timeout_s=self.timeout_s)
         return OperatedClient(resource, self.rest_url, self.timeout_s, self.access)
 
     @property
     def config_maps(self) -> ConfigMaps:
         """Those of the namespace."""
         path = f"/api/v1/namespaces/{self.namespace}/configmaps"
-        return ConfigMaps(path, self.kubernetes_url, Path(self.account_dir), timeout_s=self.timeout_s)
+        return ConfigMaps(path, self.kubernetes_url, self.account_dir, timeout_s=self.timeout_s)

@@ -24,8 +24,7 @@ class FlinkResource(TreatAsResourceParam):
     `rest_url`: of the JobManager's REST API, such as http://127.0.0.1:8081.
     `state_uri`: file:/// or s3:// folder of one job, with its checkpoints/ and savepoints/.
     `timeout_s`: limit of one REST call; `start_timeout_s`: until all tasks of a new job run; `stop_timeout_s`: of a
-    savepoint, and of a job's end.
-    `s3_endpoint_url`: of an object store that is not Amazon's.
+    savepoint, and of a job's end. `s3_endpoint_url`: of an object store that is not Amazon's.
     `page_url`: where a browser finds the UI, if not at `rest_url`.
     """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from flink_jobs.spec import JobSpecError
 from orchestration.pi3 import doctor, probing, readiness, servers
 from orchestration.pi3.doctor import examined
 from orchestration.pi3.findings import Finding, State
@@ -39,10 +40,17 @@ def preflight(
     for what, look in LOOKS.items():
         if what != "flink probe" or probe:
             note(f"looking at {what}")
-            told += examined(what, look, found)
+            told += _looked(what, look, found)
     show({"preflight": [asdict(finding) for finding in told]}, as_json)
     if any(finding.state is State.ERROR for finding in told):
         raise typer.Exit(1)
+
+
+def _looked(what: str, look: Look, found: servers.Servers) -> list[Finding]:
+    try:
+        return examined(what, look, found)
+    except JobSpecError as error:
+        return [Finding(State.ERROR, what, "these settings describe no job that could run", str(error))]
 
 
 def principals(found: servers.Servers) -> dict[str, Brokers]:

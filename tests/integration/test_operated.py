@@ -17,6 +17,7 @@ import pytest
 from orchestration.defs.resources import resources
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.flink.errors import FlinkConflict
+from orchestration.flink.operator import OperatedClient
 from orchestration.flink.restore import as_listed
 from orchestration.health.facts import FlinkFacts, JobFacts
 from orchestration.health.read_flink import read_flink
@@ -87,7 +88,7 @@ def scene(
             "stack_dir": tmp_path,
         }
         changed = settings.model_copy(update=own)
-        flink = resources(changed)["flink"].model_copy(update={"start_timeout_s": 5.0, "stop_timeout_s": 5.0})
+        flink = replace(resources(changed)["flink"], start_timeout_s=5.0, stop_timeout_s=5.0)
         yield Scene(operator, StreamingJob(changed, flink, kafka, migrated))
 
 
@@ -234,6 +235,8 @@ def test_the_health_of_a_suspended_job_is_known(scene: Scene) -> None:
     assert read_flink(client, name) == FlinkFacts(0)
     scene.stream.ensure_running()
     scene.stream.stop()
-    found = read_flink(client, name)
+    assert isinstance(client, OperatedClient)
+    gone = OperatedClient(client.resource, "http://127.0.0.1:9")
+    found = read_flink(gone, name)
     assert isinstance(found.job, JobFacts)
     assert (found.active, found.job.state) == (0, "FINISHED")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.pi3 import readiness
+from flink_jobs.spec import JobSpecError
+from orchestration.pi3 import preflight, readiness
 from orchestration.pi3.findings import Finding, State
 from orchestration.pi3.preflight import ON_TOPIC, on_groups
 
@@ -82,3 +83,11 @@ def test_what_is_asked_of_each_principal() -> None:
     assert on_groups("flink", "t", "g") == {"g": ("READ",)}
     assert on_groups("producer", "t", "g") == {}
     assert on_groups("dagster", "t", "g").keys() == {"g", "pi3-ledger-t", "pi3-deep-audit"}
+
+
+def test_settings_that_describe_no_job_are_a_finding() -> None:
+    def look(_: object) -> list[Finding]:
+        raise JobSpecError("job spec: job_name must not be empty")
+
+    (finding,) = preflight._looked("flink", look, None)  # type: ignore[arg-type]
+    assert (finding.state, finding.what, finding.fix) == (State.ERROR, "flink", "job spec: job_name must not be empty")
