@@ -18,7 +18,7 @@ from infra.local import ports
 from infra.local.errors import SetupError
 from infra.local.supervisor import wait_until
 
-BASE: Final = "docker.io/library/debian:bookworm-20250520-slim"
+BASE: Final = "debian:bookworm-20250520-slim"
 COMPOSE_LABEL: Final = "com.docker.compose.project"
 OWN_BASE: Final = "localhost/pi3-base:bookworm"
 HEALTHY_TIMEOUT_S: Final = 180.0

@@ -103,7 +103,7 @@ def test_a_version_that_drops_events_is_rolled_back_and_they_land(
 ) -> None:
     stream.ensure_running()
     good = current_version(settings)
-    insert = good.definition.insert + "\n  AND MOD(kafka_offset, 10) <> 0"
+    insert = good.definition.insert + "\nWHERE MOD(kafka_offset, 10) <> 0"
     bad = Version("b" * 64, replace(good.definition, insert=insert), good.parallelism)
     produce(settings, "dropping", 20_000)
     monkeypatch.setattr(streaming_job, "current_version", lambda *_: bad)
