@@ -14,8 +14,6 @@ from typing import Final, NamedTuple
 from confluent_kafka import Producer
 
 from bench.own_stack import Site
-from contract.event import Reason
-from orchestration.ledger.validator import Rejection, validate
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.topics import TopicSpec
 from producer.record import Kind, Record
@@ -29,9 +27,8 @@ FLUSH_S: Final = 300
 SPLIT: Final = b',"participants":'
 KEPT: Final = re.compile(rb'^\{("event_id":"[^"]*").*?("user_name":"[^"]*","location":"[^"]*")')
 PAD: Final = b',"padding":"'
+# A malformed value of a megabyte would measure the network.
 LARGEST_BYTES: Final = 64 * 1024
-# docs/guarantees.md, known limits of the stream.
-LAND_IN_PART: Final = (Reason.TRAILING_BYTES, Reason.LONE_SURROGATE, Reason.REPEATED_FIELD)
 
 
 @dataclass(frozen=True)
@@ -90,19 +87,9 @@ def records(load: Load) -> Iterator[Record]:
     for record in itertools.islice(stream, load.events):
         value = record.value
         if record.kind is Kind.MALFORMED:
-            yield record if _lands_nowhere(value) else record._replace(value=b"{bad")
+            yield record if len(value or b"") <= LARGEST_BYTES else record._replace(value=b"{bad")
         else:
             yield record._replace(value=sized(value or b"", load.size_bytes))
-
-
-def _lands_nowhere(value: bytes | None) -> bool:
-    """Whether the job skips the malformed value wholly, and it is not a megabyte, which would measure the network."""
-    if value is None:
-        return True
-    if len(value) > LARGEST_BYTES or value.startswith(b"[{"):
-        return False
-    verdict = validate(value)
-    return isinstance(verdict, Rejection) and verdict.reason not in LAND_IN_PART
 
 
 def sized(value: bytes, size_bytes: int | None) -> bytes:
