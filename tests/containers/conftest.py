@@ -22,6 +22,8 @@ def pipeline() -> Iterator[Pipeline]:
     ports = {"dagster": any_free_port(), "flink_rest": any_free_port()}
     project = Project(find(child_environment()), site, REPOSITORY / ".stack" / "test-containers", ports)
     project.configured().down(keep_data=False)
-    chosen = project.up()
-    yield Pipeline(project.configured(), api_of(chosen.dagster))
-    project.configured().down(keep_data=False)
+    try:
+        chosen = project.up()
+        yield Pipeline(project.configured(), api_of(chosen.dagster))
+    finally:
+        project.configured().down(keep_data=False)

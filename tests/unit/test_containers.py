@@ -50,7 +50,7 @@ def test_each_service_is_confined(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges"]
     assert "privileged" not in service
     assert "user" not in service, "the image's, who is not root"
-    assert service["healthcheck"]["test"][0] == "CMD"
+    assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
     # As what is started beside them.
     assert service["ulimits"] == {limit["name"]: limit["hard"] for limit in LIMITS}
     assert {entry.split(":")[0] for entry in service["tmpfs"]} <= set(SCRATCH)
