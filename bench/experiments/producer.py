@@ -23,7 +23,6 @@ __all__ = ["measure", "measure_idle", "records_per_s"]
 PARTITIONS: Final = 4
 PAYLOADS: Final = 10_000
 TIMEOUT_S: Final = 600.0
-SETTLE_S: Final = 20.0
 PERFORMANCE_TEST: Final = "org.apache.kafka.tools.ProducerPerformance"
 REPORTED: Final = re.compile(r"^(\d+) records sent, ([\d.]+) records/sec", re.MULTILINE)
 WITHOUT_PRODUCERS: Final = {
@@ -100,12 +99,12 @@ def _output(site: Site, name: str, command: tuple[str, ...]) -> str:
         program.stop()
 
 
-def measure_idle(site: Site, seconds: float) -> dict[str, Any]:
+def measure_idle(site: Site, settle_s: float, seconds: float) -> dict[str, Any]:
     """What each process of a whole stack takes while the stream runs and nothing is sent: shares of a core, and MiB."""
     api = DagsterApi(site.settings.dagster_url)
     api.wait_for_location()
     api.follow(api.launch("start_pipeline", WITHOUT_PRODUCERS), lambda *_: None)
-    time.sleep(SETTLE_S)
+    time.sleep(settle_s)
     processes = servers(site.stack)
     before, began = cpu_s(processes), time.monotonic()
     time.sleep(seconds)

@@ -17,6 +17,9 @@ from infra.local.program import Program
 
 SLOTS = 8
 
+# For a JVM that no event passes: the second compiler would be its greatest cost.
+SMALL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
 LOG4J = """\
 rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = Console
@@ -120,17 +123,16 @@ def programs(paths: StackPaths) -> list[Program]:
     """JobManager and TaskManager."""
     return [
         _program(paths, "flink-jobmanager", "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
-                 "-Xmx512m", "-Xms128m", "-XX:MaxMetaspaceSize=256m"),
+                 "-Xmx512m", "-Xms128m", "-XX:MaxMetaspaceSize=256m", *SMALL),
         _program(paths, "flink-taskmanager", "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
-                 "-Xmx768m", "-Xms256m", "-XX:MaxDirectMemorySize=192m", "-XX:MaxMetaspaceSize=256m"),
+                 "-Xmx768m", "-Xms256m", "-XX:MaxDirectMemorySize=192m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseG1GC"),
     ]  # fmt: skip
 
 
-def _program(paths: StackPaths, name: str, main_class: str, *memory: str) -> Program:
+def _program(paths: StackPaths, name: str, main_class: str, *options: str) -> Program:
     options = (
         *shared_classes(paths, name),
-        *memory,
-        "-XX:+UseG1GC",
+        *options,
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j.configurationFile={paths.conf / 'flink' / 'log4j-console.properties'}",
         *_module_options(),
