@@ -17,7 +17,7 @@ from tests.faults.journal import Journal, Sent
 SQL: Final = Path(__file__).with_name("sql")
 _CREATE_SENT: Final = """
     CREATE TEMPORARY TABLE sent
-    (event_id text, digest text, kafka_partition int, kafka_offset bigint, required boolean)
+    (event_id text COLLATE "C", digest text, kafka_partition int, kafka_offset bigint, required boolean)
 """
 
 
