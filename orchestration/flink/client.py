@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from orchestration.flink.errors import FlinkNotFound, FlinkRejected, FlinkUnreachable
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import (
     CheckpointStats,
     ClusterOverview,
@@ -123,13 +123,13 @@ class FlinkClient:
             raise FlinkRejected(f"{where}: the answer is not JSON; is this Flink's REST address?") from error
 
 
-def _refusal(where: str, response: requests.Response) -> FlinkUnreachable | FlinkRejected:
+def _refusal(where: str, response: requests.Response) -> FlinkNotReady | FlinkRejected:
     try:
         error = str(response.json()["errors"][-1])
     except (requests.JSONDecodeError, KeyError, IndexError, TypeError):
         error = response.reason
     # A JobManager that is starting answers 503 until it leads, and 500 about a job that it is still restoring.
     if response.status_code == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
-        return FlinkUnreachable(f"{where}: the JobManager is not ready yet; try again ({root_cause(error)})")
+        return FlinkNotReady(f"{where}: the JobManager is not ready yet; try again ({root_cause(error)})")
     kind = FlinkNotFound if response.status_code == requests.codes.not_found else FlinkRejected
     return kind(f"{where}: {response.status_code}: {root_cause(error)}")

@@ -2,6 +2,7 @@
 
 TransientError
 ├── FlinkUnreachable     no answer: the JobManager is down, starting, or too slow
+│   └── FlinkNotReady    it answers that it cannot tell yet
 ├── FlinkConflict        somebody else has changed what runs meanwhile
 ├── FlinkTimeout         Flink answers, but what was waited for did not happen in time
 └── SubmitFailed         the submitting program failed for a reason that may pass
@@ -20,6 +21,7 @@ __all__ = [
     "AmbiguousJob",
     "FlinkConflict",
     "FlinkNotFound",
+    "FlinkNotReady",
     "FlinkRejected",
     "FlinkTimeout",
     "FlinkUnreachable",
@@ -31,6 +33,10 @@ __all__ = [
 
 class FlinkUnreachable(TransientError):  # noqa: N818 - named for what it says, as requests does
     """The JobManager's REST endpoint gave no answer."""
+
+
+class FlinkNotReady(FlinkUnreachable):
+    """The JobManager does not lead yet, or is still restoring the job."""
 
 
 class FlinkConflict(TransientError):  # noqa: N818

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestration.flink.client import FlinkClient
-from orchestration.flink.errors import FlinkNotFound, FlinkRejected
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected
 from orchestration.flink.types import CheckpointStats, JobSummary
 from orchestration.health.facts import Checkpoints, Failure, FlinkFacts, JobFacts
 
@@ -39,7 +39,7 @@ def _job(client: FlinkClient, job: JobSummary) -> JobFacts:
         )
     except FlinkNotFound:
         raise
-    except FlinkRejected:  # a job that has just been submitted is listed before it can be asked
+    except (FlinkNotReady, FlinkRejected):  # a job that has just been submitted is listed before it can be asked
         return facts
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from orchestration.errors import ConfigurationError, TransientError
 from orchestration.flink.client import FlinkClient
-from orchestration.flink.errors import FlinkNotFound, FlinkRejected, FlinkUnreachable
+from orchestration.flink.errors import FlinkNotFound, FlinkNotReady, FlinkRejected, FlinkUnreachable
 from orchestration.flink.types import JobSummary, root_cause
 from tests.fixtures.flink_rest import Reply, RestDouble, recorded, serving
 
@@ -183,8 +183,8 @@ def test_cancel() -> None:
         ((404, recorded("not_found")), FlinkNotFound, "Job deadbeefdeadbeefdeadbeefdeadbeef not found"),
         ((400, {"errors": ["Bad request.", "a.b.Refused: no such thing\n\tat a.b.C"]}), FlinkRejected, "no such"),
         ((500, "<html>"), FlinkRejected, "500"),
-        ((503, {"errors": ["Service temporarily unavailable"]}), FlinkUnreachable, "not ready yet"),
-        ((500, {"errors": ["Internal server error.", INITIALIZING]}), FlinkUnreachable, "not ready yet"),
+        ((503, {"errors": ["Service temporarily unavailable"]}), FlinkNotReady, "not ready yet"),
+        ((500, {"errors": ["Internal server error.", INITIALIZING]}), FlinkNotReady, "not ready yet"),
         ((200, "<html>not flink</html>"), FlinkRejected, "is this Flink's REST address"),
     ],
 )  # fmt: skip
