@@ -52,7 +52,7 @@ class JobSpec:
     checkpoint_interval_ms: int = 5_000
     checkpoint_timeout_ms: int = 60_000
     sink_flush_rows: int = 2_048
-    sink_flush_interval_ms: int = 200
+    sink_flush_interval_ms: int = 50
     restart_initial_ms: int = 1_000
     restart_max_ms: int = 10_000
     restart_reset_ms: int = 120_000

@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     java_home: Path | None = None
     checkpoint_interval_ms: Positive = 5_000
     sink_flush_rows: Positive = 2_048
-    sink_flush_interval_ms: Positive = 200
+    sink_flush_interval_ms: Positive = 50
 
     # Producer that the `event_producer` asset launches
     producer_rate_per_s: Annotated[float, Field(ge=0)] = 200.0

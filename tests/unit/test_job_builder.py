@@ -113,7 +113,7 @@ def test_sink_options() -> None:
     _, sink = tables(build(replace(SPEC, table="public.events"), "p"))
     assert sink["table-name"] == "public.events"
     assert sink["sink.buffer-flush.max-rows"] == "2048"
-    assert sink["sink.buffer-flush.interval"] == "200 ms"
+    assert sink["sink.buffer-flush.interval"] == "50 ms"
 
 
 @pytest.mark.parametrize(
