@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from bench.own_stack import Site, open_site
 from bench.raw import Raw
 from bench.reporting.plots import draw
 from bench.reporting.report import markdown
+from infra.local.progress import say
 from orchestration.settings import REPOSITORY
 
 STACK_DIR: Final = REPOSITORY / ".stack" / "bench"
@@ -48,12 +48,12 @@ def _chosen(only: Sequence[str]) -> list[str]:
 
 def _run(name: str, raw: Raw, flags: argparse.Namespace) -> bool:
     """Whether the experiment came to its end; the others run whatever became of it."""
-    _say(f"experiment {name}")
+    say(f"experiment {name}")
     try:
-        with open_site(flags.folder.resolve(), _say, with_dagster=name == WITH_DAGSTER) as site:
+        with open_site(flags.folder.resolve(), say, with_dagster=name == WITH_DAGSTER) as site:
             raw.keep(name, {**EXPERIMENTS[name](site, flags), "smoke": flags.smoke})
     except Exception:
-        _say(f"experiment {name} failed:\n{traceback.format_exc()}")
+        say(f"experiment {name} failed:\n{traceback.format_exc()}")
         return False
     return True
 
@@ -62,7 +62,7 @@ def _write_report(raw: Raw) -> None:
     found = raw.read()
     (raw.folder / "report.md").write_text(markdown(found), "utf-8")
     draw(found, raw.folder)
-    _say(f"wrote {raw.folder / 'report.md'}")
+    say(f"wrote {raw.folder / 'report.md'}")
 
 
 def _throughput(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
@@ -124,10 +124,6 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     if wrong := sorted({*flags.only} - {*EXPERIMENTS} - {contestant.name for contestant in catalogue.ALL}):
         parser.error(f"--only: {', '.join(wrong)} is none of {names}")
     return flags
-
-
-def _say(words: str) -> None:
-    print(f"[{time.strftime('%H:%M:%S')}] {words}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from infra.local.java import java, link_jars, package_folder, shared_classes
+from infra.local.java import SMALL, java, link_jars, package_folder, shared_classes
 from infra.local.paths import StackPaths
 from infra.local.ports import LOOPBACK, Listener, Ports
 from infra.local.program import Program
 
 SLOTS = 8
-
-# For a JVM that no event passes: the second compiler would be its greatest cost.
-SMALL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 LOG4J = """\
 rootLogger.level = INFO

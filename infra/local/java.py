@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from infra.local.errors import SetupError
 from infra.local.paths import StackPaths
+
+# For a JVM that does little: the second compiler and the larger collector would be its greatest cost.
+SMALL: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def package_folder(name: str) -> Path:

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
 from infra.local.errors import SetupError, in_one_line
-from infra.local.java import java, shared_classes
+from infra.local.java import SMALL, java, shared_classes
 from infra.local.paths import StackPaths
 from infra.local.ports import LOOPBACK, Listener, Ports
 from infra.local.program import Program
@@ -83,8 +83,7 @@ def program(paths: StackPaths) -> Program:
         *shared_classes(paths, "kafka"),
         "-Xmx512m",
         "-Xms128m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
+        *SMALL,
         f"-Dlog4j2.configurationFile={paths.conf / 'kafka-log4j2.yaml'}",
     )
     command = (*java(paths, "kafka", *options), "kafka.Kafka", str(paths.conf / "kafka.properties"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from infra.local.metrics import scrape_file
 from infra.local.paths import StackPaths
+from infra.local.progress import say
 from orchestration.cli import preflight
 from orchestration.cli.counts import COLUMNS, Counts, read_counts, remaining
 from orchestration.cli.dagster_api import CheckVerdict, DagsterApi
@@ -23,7 +24,7 @@ STEP_WORDS = {"IN_PROGRESS": "...", "SUCCESS": "done", "FAILURE": "FAILED"}
 def run() -> int:
     """Start the servers, launch the pipeline through Dagster, show what landed; the stack keeps running."""
     started = time.monotonic()
-    local_stack(load_settings(), _say).start()
+    local_stack(load_settings(), say).start()
     settings = _settings_of_the_stack()
     code = _launch(settings)
     _print_addresses(settings)
@@ -40,13 +41,13 @@ def launch() -> int:
 
 def _launch(settings: Settings) -> int:
     api = DagsterApi(settings.dagster_url)
-    _say("waiting for Dagster to load the definitions")
+    say("waiting for Dagster to load the definitions")
     api.wait_for_location()
     preflight.check(settings)
-    _say("launching start_pipeline through Dagster's API")
+    say("launching start_pipeline through Dagster's API")
     api.run("start_pipeline", _report_step)
     _wait_until_caught_up(settings)
-    _say("running the checks")
+    say("running the checks")
     verdicts = api.run("health_check", lambda *_: None).verdicts
     _print_counts(read_counts(settings))
     _print_verdicts(verdicts)
@@ -56,15 +57,15 @@ def _launch(settings: Settings) -> int:
 def stop() -> int:
     """Stop the producers, the Flink job with a savepoint, and then the servers."""
     settings = load_settings()
-    stack = local_stack(settings, _say)
+    stack = local_stack(settings, say)
     running = bool(stack.states())
     if running:
         _stop_pipeline(settings)
     _stop_producers(settings)
     if running:
-        _say("stopping the servers, which takes up to a minute")
+        say("stopping the servers, which takes up to a minute")
     ended = stack.stop()
-    _say(f"stopped; ended {ended} processes that were left over" if ended else "stopped")
+    say(f"stopped; ended {ended} processes that were left over" if ended else "stopped")
     return 0
 
 
@@ -79,7 +80,7 @@ def halt() -> int:
 def status() -> int:
     """Show the servers, the counts and the addresses."""
     settings = load_settings()
-    states = local_stack(settings, _say).states()
+    states = local_stack(settings, say).states()
     if not states:
         print("The stack is not running; start it with `make run`.")
         return 1
@@ -95,11 +96,11 @@ def status() -> int:
 def clean() -> int:
     """Stop everything and remove its state: topics, tables, checkpoints, history and passwords."""
     settings = load_settings()
-    stack = local_stack(settings, _say)
+    stack = local_stack(settings, say)
     _stop_producers(settings)
     stack.stop()
     stack.clean()
-    _say("removed the state of the servers; the environment and the jars stay (remove .stack to be rid of them)")
+    say("removed the state of the servers; the environment and the jars stay (remove .stack to be rid of them)")
     return 0
 
 
@@ -122,33 +123,33 @@ def _stop_pipeline(settings: Settings) -> None:
     try:
         DagsterApi(settings.dagster_url).run("stop_pipeline", _report_step)
     except Pi3Error as error:
-        _say(f"the Flink job was not stopped with a savepoint ({error}); it resumes from its newest checkpoint")
+        say(f"the Flink job was not stopped with a savepoint ({error}); it resumes from its newest checkpoint")
 
 
 def _stop_producers(settings: Settings) -> None:
     """Whatever became of the run that stops them: a producer that outlives its broker cannot flush what it holds."""
     producer = resources(settings)["producer"]
     if left := [report.name for report in producer.reports() if report.state == "running"]:
-        _say(f"ending {', '.join(left)}")
+        say(f"ending {', '.join(left)}")
     try:
         producer.stop_all()
     except TransientError as error:
-        _say(str(error))
+        say(str(error))
 
 
 def _wait_until_caught_up(settings: Settings) -> None:
     """Wait until the job has committed, and the ledger accounted for, what was in the topic when we began to wait."""
     started = told_at = time.monotonic()
     goal = read_counts(settings).ends
-    _say(f"waiting until {sum(goal.values()):,} offsets are committed and accounted for")
+    say(f"waiting until {sum(goal.values()):,} offsets are committed and accounted for")
     while to_go := remaining(read_counts(settings), goal):
         now = time.monotonic()
         if now > started + CATCH_UP_TIMEOUT_S:
-            _say(f"the job or the ledger is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_ui}")
+            say(f"the job or the ledger is still behind after {CATCH_UP_TIMEOUT_S} s; see {settings.flink_ui}")
             return
         if now > told_at + PROGRESS_INTERVAL_S:
             told_at = now
-            _say(f"  {to_go:,} to go")
+            say(f"  {to_go:,} to go")
         time.sleep(0.5)
 
 
@@ -181,10 +182,6 @@ def _print_addresses(settings: Settings) -> None:
         print(f"Metrics prometheus --config.file={scraped}")
 
 
-def _say(text: str) -> None:
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
-
-
 def _report_step(step: str, status: str) -> None:
     if status in STEP_WORDS:
-        _say(f"  {step} {STEP_WORDS[status]}")
+        say(f"  {step} {STEP_WORDS[status]}")

@@ -167,20 +167,18 @@ class FlinkClient:
             raise FlinkRejected(f"{where}: the answer is not JSON; is this Flink's REST address?") from error
 
 
-_GATEWAY = (requests.codes.bad_gateway, requests.codes.gateway_timeout)
-
-
 def _refusal(where: str, response: requests.Response) -> FlinkUnreachable | FlinkRejected:
     try:
         error = str(response.json()["errors"][-1])
     except (requests.JSONDecodeError, KeyError, IndexError, TypeError):
         error = response.reason
-    told = f"{where}: {response.status_code}: {root_cause(error)}"
+    status = response.status_code
     # A JobManager that is starting answers 503 until it leads, and 500 about a job that it is still restoring.
-    if response.status_code == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
-        return FlinkNotReady(f"{told}; the JobManager is not ready yet: try again")
-    if response.status_code in _GATEWAY:
-        return FlinkUnreachable(f"{told}; the proxy cannot reach the JobManager")
-    if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
-        return FlinkRejected(f"{told}; is the token right?")
-    return (FlinkNotFound if response.status_code == requests.codes.not_found else FlinkRejected)(told)
+    if status == requests.codes.unavailable or "UnavailableDispatcherOperationException" in error:
+        return FlinkNotReady(f"{where}: the JobManager is not ready yet; try again ({root_cause(error)})")
+    if status in (requests.codes.bad_gateway, requests.codes.gateway_timeout):
+        return FlinkUnreachable(f"{where}: {status}: the proxy before it has no answer; is the JobManager up?")
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        return FlinkRejected(f"{where}: {status}: {root_cause(error)}; is the token right?")
+    kind = FlinkNotFound if status == requests.codes.not_found else FlinkRejected
+    return kind(f"{where}: {status}: {root_cause(error)}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from infra.local.progress import say
 from orchestration.settings import REPOSITORY
 from tests.faults import report
 from tests.faults.catalogue import ALL
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As an interrupt does: leave every `with`, so that the stack is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     faults = [ALL[place] for place in chosen([fault.name for fault in ALL], flags.only)]
-    order = scheduled(faults, flags.seed, flags.minutes, _say) if flags.minutes else faults
+    order = scheduled(faults, flags.seed, flags.minutes, say) if flags.minutes else faults
     folder: Path = flags.folder.resolve()
-    outcomes = run_all(order, partial(open_site, folder, _say, flags.rate), folder, _say)
+    outcomes = run_all(order, partial(open_site, folder, say, flags.rate), folder, say)
     print(report.markdown(outcomes))
     return 0 if report.passed(outcomes) else 1
 
@@ -53,10 +53,6 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--list", action="store_true", help="print the catalogue")
     add("--folder", type=Path, default=STACK_DIR, help="of the stack and the report; default: .stack/faults")
     return parser.parse_args(arguments)
-
-
-def _say(words: str) -> None:
-    print(f"[{time.strftime('%H:%M:%S')}] {words}", flush=True)
 
 
 if __name__ == "__main__":
