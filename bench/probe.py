@@ -31,7 +31,10 @@ class Probe:
         self._cursor = session.cursor()
         self._query = sql.SQL(sql_file(SQL, "probe")).format(table=sql.Identifier(table))
         self._step, self._window_ids = step, window_ids
-        self._above = self._newest = 0
+        self._newest = 0
+        # Ids below the newest that have not been seen: asked for by name, since to read all above the lowest of them
+        # again took most of a core.
+        self._missing: set[int] = set()
         self.seen_s: dict[str, float] = {}
         self.cost_s: list[float] = []
 
@@ -45,19 +48,21 @@ class Probe:
 
     def poll(self) -> int:
         """Note what has become visible; returns the number of rows that are new."""
-        self._cursor.execute(self._query, {"above": self._above, "step": self._step})
+        parameters = {"above": self._newest, "step": self._step, "missing": sorted(self._missing)}
+        self._cursor.execute(self._query, parameters)
         rows = self._cursor.fetchall()
         now, before = time.time(), len(self.seen_s)
-        for number, event_id in rows:
+        for _, event_id in rows:
             self.seen_s.setdefault(event_id, now)
-            self._newest = max(self._newest, number)
-        # All ids of a gapless prefix have been seen: none of them can come again.
-        found = {number for number, _ in rows}
-        place = self._above - self._above % self._step + self._step
-        while place in found:
-            self._above, place = place, place + self._step
-        self._above = max(self._above, self._newest - self._window_ids)
+        self._advance({number for number, _ in rows})
         return len(self.seen_s) - before
+
+    def _advance(self, found: set[int]) -> None:
+        newest = max(found | {self._newest})
+        oldest = max(self._newest, newest - self._window_ids)
+        self._missing |= set(range(oldest - oldest % self._step + self._step, newest, self._step))
+        self._missing = {number for number in self._missing - found if number > newest - self._window_ids}
+        self._newest = newest
 
 
 def stamps(site: Site, topic: str, wanted: dict[str, float]) -> dict[str, float]:

@@ -66,8 +66,8 @@ def _measure(site: Site, contestant: Contestant, race: Race, rate: int, seconds:
             probe.watch(time.monotonic() + seconds + SETTLE_S)
             for program in programs:
                 program.check()
-            producer.wait(PATIENCE_S)
             _drain(probe)
+            producer.wait(PATIENCE_S)
             rows = rows_in(site, contestant.table)
             missed = query(site, "multiples", {"step": step}, table=contestant.table)[0][0] - len(probe.seen_s)
         finally:

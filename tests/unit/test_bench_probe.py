@@ -12,14 +12,16 @@ class Session:
 
     def __init__(self) -> None:
         self.visible: set[int] = set()
-        self.asked: list[int] = []
+        self.asked: list[tuple[int, list[int]]] = []
 
     def cursor(self) -> Session:
         return self
 
-    def execute(self, _query: object, parameters: dict[str, int]) -> None:
-        self.asked.append(parameters["above"])
-        self._found = [n for n in sorted(self.visible) if n > parameters["above"] and n % parameters["step"] == 0]
+    def execute(self, _query: object, parameters: dict[str, Any]) -> None:
+        above, missing = parameters["above"], parameters["missing"]
+        self.asked.append((above, missing))
+        new = {number for number in self.visible if number > above and number % parameters["step"] == 0}
+        self._found = sorted(new | self.visible & set(missing))
 
     def fetchall(self) -> list[tuple[int, str]]:
         return [(number, f"event-{number}") for number in self._found]
@@ -51,13 +53,23 @@ def test_rows_are_seen_in_whichever_order_they_are_committed(
 
 
 @pytest.mark.parametrize(
-    ("commits", "step", "above"),
-    [([{1, 2, 3}, set()], 1, 3), ([{1, 3}, set()], 1, 1), ([{3, 6, 9}, set()], 3, 9), ([{300}, set()], 1, 200)],
+    ("commits", "step", "above", "missing"),
+    [
+        ([{1, 2, 3}, set()], 1, 3, []),
+        ([{1, 4}, set()], 1, 4, [2, 3]),
+        ([{3, 9}, set()], 3, 9, [6]),
+        ([{1, 4}, {2, 6}, set()], 1, 6, [3, 5]),
+        # Beyond the window it is too late.
+        ([{1, 4}, {103}, set()], 1, 103, [*range(5, 103)]),
+        ([{1}, {300}, set()], 1, 300, [*range(201, 300)]),
+    ],
 )
-def test_what_was_seen_without_a_gap_is_not_read_again(commits: list[set[int]], step: int, above: int) -> None:
+def test_what_was_not_seen_is_asked_for_by_name(
+    commits: list[set[int]], step: int, above: int, missing: list[int]
+) -> None:
     session = Session()
     probed(session, commits, step)
-    assert session.asked == [0, above]
+    assert session.asked[-1] == (above, missing)
 
 
 def test_a_row_is_seen_once() -> None:
