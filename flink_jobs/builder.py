@@ -157,6 +157,8 @@ def _pipeline(spec: JobSpec) -> dict[str, str]:
         "parallelism.default": str(spec.parallelism),
         "pipeline.name": spec.job_name,
         "pipeline.object-reuse": "true",
+        # Nobody waits for a watermark, and each subtask would wake five times a second to send one.
+        "pipeline.auto-watermark-interval": "0 ms",
     }
 
 

@@ -72,7 +72,7 @@ def connect(
             "compression.type": "lz4",
             # As Java clients do, so that one event_id has one partition whoever sends it.
             "partitioner": "murmur2_random",
-            "linger.ms": 50,
+            "linger.ms": 10,
             "allow.auto.create.topics": False,
             # The client counts the key and some framing too, so a record just below the contract's limit is refused:
             # Kafka's own default limit would refuse it at the broker.

@@ -1,7 +1,6 @@
 package pi3.sink;
 
 import java.io.IOException;
-import java.util.Collection;
 import org.apache.flink.core.memory.DataOutputSerializer;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.data.RowData;
@@ -17,9 +16,14 @@ enum BinaryColumn {
     TEXT("text", 25, 1009) {
         @Override
         void write(RowData row, int position, DataOutputSerializer out) throws IOException {
-            byte[] value = ((BinaryStringData) row.getString(position)).toBytes();
-            out.writeInt(value.length);
-            out.write(value);
+            BinaryStringData value = (BinaryStringData) row.getString(position);
+            value.ensureMaterialized();
+            out.writeInt(value.getSizeInBytes());
+            if (value.getSegments().length == 1) {
+                out.write(value.getSegments()[0], value.getOffset(), value.getSizeInBytes());
+            } else {
+                out.write(value.toBytes());
+            }
         }
     },
     INT4("int4", 23, 1007) {
@@ -76,17 +80,14 @@ enum BinaryColumn {
         }
     }
 
-    /** The array of this column's values in the rows. */
-    byte[] array(Collection<RowData> rows, int position, DataOutputSerializer out) throws IOException {
-        out.clear();
+    /** The begin of an array of `count` values, which are to follow as `write` writes them. */
+    DataOutputSerializer array(int count) throws IOException {
+        DataOutputSerializer out = new DataOutputSerializer(64 * (count + 1));
         out.writeInt(1); // dimensions
         out.writeInt(0); // no NULL among them
         out.writeInt(elementOid);
-        out.writeInt(rows.size());
+        out.writeInt(count);
         out.writeInt(1); // lower bound
-        for (RowData row : rows) {
-            write(row, position, out);
-        }
-        return out.getCopyOfBuffer();
+        return out;
     }
 }

@@ -1,19 +1,18 @@
 package pi3.sink;
 
+import java.io.IOException;
 import java.time.Duration;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.SinkWriter;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.types.logical.RowType;
 
 /** Makes one writer per subtask. */
-record UpsertSink(
-        Database database, UpsertStatement statement, RowType row, int maxRows, Duration interval, int retries)
+record UpsertSink(Database database, UpsertStatement statement, int maxRows, Duration interval, int retries)
         implements Sink<RowData> {
 
     @Override
-    public SinkWriter<RowData> createWriter(WriterInitContext context) {
+    public SinkWriter<RowData> createWriter(WriterInitContext context) throws IOException {
         return new UpsertWriter(this, context);
     }
 }

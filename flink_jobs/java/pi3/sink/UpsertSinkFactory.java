@@ -51,7 +51,7 @@ public final class UpsertSinkFactory implements DynamicTableSinkFactory {
         UpsertStatement statement = new UpsertStatement(given.get(TABLE), row, key(schema));
         Database database = new Database(given.get(URL), given.get(USER), given.get(PASSWORD));
         return new UpsertTableSink(
-                new UpsertSink(database, statement, row, given.get(ROWS), given.get(INTERVAL), given.get(RETRIES)));
+                new UpsertSink(database, statement, given.get(ROWS), given.get(INTERVAL), given.get(RETRIES)));
     }
 
     private static int key(ResolvedSchema schema) {

@@ -1,20 +1,17 @@
 package pi3.sink;
 
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.Serializable;
-import java.nio.charset.StandardCharsets;
+import java.nio.ByteBuffer;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.Arrays;
-import java.util.Collection;
 import java.util.List;
 import java.util.stream.Collectors;
-import org.apache.flink.core.memory.DataOutputSerializer;
-import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
 import org.postgresql.PGConnection;
+import org.postgresql.copy.CopyIn;
 import org.postgresql.core.BaseConnection;
 import org.postgresql.jdbc.PgArray;
 
@@ -23,11 +20,7 @@ final class UpsertStatement implements Serializable {
 
     private static final long serialVersionUID = 1L;
 
-    /** Signature, no flags, no extension: https://www.postgresql.org/docs/18/sql-copy.html. */
-    private static final byte[] COPY_HEADER =
-            "PGCOPY\n\u00ff\r\n\0\0\0\0\0\0\0\0\0".getBytes(StandardCharsets.ISO_8859_1);
-
-    final int key;
+    private final int key;
     private final BinaryColumn[] columns;
     private final String copy;
     private final String upsert;
@@ -42,30 +35,33 @@ final class UpsertStatement implements Serializable {
         upsert = "INSERT INTO " + target + upsert(names, names.get(key), columns);
     }
 
-    /** All rows or none: a key that is in the table already is a unique violation. */
-    void copy(Connection connection, Collection<RowData> rows) throws SQLException, IOException {
-        DataOutputSerializer out = new DataOutputSerializer(128 * rows.size());
-        out.write(COPY_HEADER);
-        for (RowData row : rows) {
-            out.writeShort(columns.length);
-            for (int position = 0; position < columns.length; position++) {
-                columns[position].write(row, position, out);
-            }
-        }
-        out.writeShort(-1);
-        connection.unwrap(PGConnection.class)
-                .getCopyAPI()
-                .copyIn(copy, new ByteArrayInputStream(out.getSharedBuffer(), 0, out.length()), out.length());
+    /** An empty batch of rows for these statements. */
+    Batch batch() throws IOException {
+        return new Batch(columns, key);
     }
 
-    /** No two rows may have the same key. */
-    void upsert(Connection connection, Collection<RowData> rows) throws SQLException, IOException {
+    /** All rows or none: a key that is in the table already, or twice in the batch, is a unique violation. */
+    void copy(Connection connection, Batch batch) throws SQLException {
+        CopyIn sending = connection.unwrap(PGConnection.class).getCopyAPI().copyIn(copy);
+        try {
+            ByteBuffer begin = batch.begin();
+            sending.writeToCopy(begin.array(), begin.position(), begin.remaining());
+            sending.writeToCopy(Batch.END, 0, Batch.END.length);
+            sending.endCopy();
+        } finally {
+            if (sending.isActive()) {
+                sending.cancelCopy();
+            }
+        }
+    }
+
+    /** Of one key the last row. */
+    void upsert(Connection connection, Batch batch) throws SQLException, IOException {
         BaseConnection session = connection.unwrap(BaseConnection.class);
-        DataOutputSerializer out = new DataOutputSerializer(64 * rows.size());
+        byte[][] arrays = batch.arrays();
         try (PreparedStatement statement = connection.prepareStatement(upsert)) {
             for (int position = 0; position < columns.length; position++) {
-                byte[] values = columns[position].array(rows, position, out);
-                statement.setArray(position + 1, new PgArray(session, columns[position].arrayOid, values));
+                statement.setArray(position + 1, new PgArray(session, columns[position].arrayOid, arrays[position]));
             }
             statement.executeUpdate();
         }

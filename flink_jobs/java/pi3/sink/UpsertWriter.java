@@ -3,20 +3,17 @@ package pi3.sink;
 import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import org.apache.flink.api.common.operators.ProcessingTimeService;
 import org.apache.flink.api.connector.sink2.SinkWriter;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Collects rows, of one key only the last, and writes them: when there are enough, when the first has waited long
- * enough, and before each checkpoint. Runs in the task's one thread.
+ * Collects rows and writes them: when there are enough, when the first has waited long enough, and before each
+ * checkpoint. Runs in the task's one thread.
  */
 final class UpsertWriter implements SinkWriter<RowData> {
 
@@ -25,34 +22,36 @@ final class UpsertWriter implements SinkWriter<RowData> {
     private static final String UNIQUE_VIOLATION = "23505";
 
     private final UpsertSink sink;
-    private final RowDataSerializer serializer;
-    private final RowData.FieldGetter key;
     private final ProcessingTimeService clock;
     private final Counter sent;
-    private final Map<Object, RowData> rows = new LinkedHashMap<>();
+    private final Batch batch;
     private final NewKeys newKeys = new NewKeys();
     private Connection connection;
     private int session;
+    private long sendingMs;
     private boolean timed;
 
-    UpsertWriter(UpsertSink sink, WriterInitContext context) {
+    UpsertWriter(UpsertSink sink, WriterInitContext context) throws IOException {
         this.sink = sink;
-        serializer = new RowDataSerializer(sink.row());
-        key = RowData.createFieldGetter(sink.row().getTypeAt(sink.statement().key), sink.statement().key);
+        batch = sink.statement().batch();
         clock = context.getProcessingTimeService();
         sent = context.metricGroup().getNumRecordsSendCounter();
     }
 
     @Override
     public void write(RowData row, Context context) throws IOException, InterruptedException {
-        RowData kept = serializer.copy(row); // the operators before this one use their objects again
-        rows.put(key.getFieldOrNull(kept), kept);
-        if (rows.size() >= sink.maxRows()) {
+        batch.add(row);
+        if (batch.count() >= sink.maxRows()) {
             flush(false);
         } else if (!timed) {
             timed = true;
-            clock.registerTimer(clock.getCurrentProcessingTime() + sink.interval().toMillis(), this::onTimer);
+            clock.registerTimer(clock.getCurrentProcessingTime() + waitMs(), this::onTimer);
         }
+    }
+
+    /** As long as it took to send the last batch: a fast server is given small ones, a busy one large ones. */
+    private long waitMs() {
+        return Math.min(sendingMs, sink.interval().toMillis());
     }
 
     private void onTimer(long atMs) throws IOException, InterruptedException {
@@ -62,21 +61,23 @@ final class UpsertWriter implements SinkWriter<RowData> {
 
     @Override
     public void flush(boolean endOfInput) throws IOException, InterruptedException {
-        if (rows.isEmpty()) {
+        if (batch.count() == 0) {
             return;
         }
+        long began = System.nanoTime();
         for (int attempt = 0; ; attempt++) {
             try {
                 send();
-                sent.inc(rows.size());
-                rows.clear();
+                sent.inc(batch.count());
+                batch.clear();
+                sendingMs = (System.nanoTime() - began) / 1_000_000;
                 return;
             } catch (SQLException failure) {
                 disconnect();
                 if (attempt >= sink.retries() || !mayPass(failure)) {
                     throw new IOException("cannot write to PostgreSQL: " + failure.getMessage(), failure);
                 }
-                LOG.warn("Writing {} rows failed, attempt {}: {}", rows.size(), attempt + 1, failure.getMessage());
+                LOG.warn("Writing {} rows failed, attempt {}: {}", batch.count(), attempt + 1, failure.getMessage());
                 Thread.sleep(RETRY_DELAY_MS);
             }
         }
@@ -92,7 +93,7 @@ final class UpsertWriter implements SinkWriter<RowData> {
         }
         if (newKeys.expected()) {
             try {
-                sink.statement().copy(connection, rows.values());
+                sink.statement().copy(connection, batch);
                 newKeys.found();
                 return;
             } catch (SQLException failure) {
@@ -102,7 +103,7 @@ final class UpsertWriter implements SinkWriter<RowData> {
                 newKeys.notFound();
             }
         }
-        sink.statement().upsert(connection, rows.values());
+        sink.statement().upsert(connection, batch);
     }
 
     /** Connection lost, rolled back for a deadlock, server stopping: https://www.postgresql.org/docs/18/errcodes-appendix.html. */
