@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.contestants import catalogue
-from bench.experiments import growth, latency, ledger, producer, throughput
+from bench.experiments import growth, latency, ledger, producer, throughput, whole_stack
 from bench.own_stack import Site, open_site
 from bench.raw import Raw
 from bench.reporting.plots import draw
@@ -22,8 +22,9 @@ from orchestration.settings import REPOSITORY
 STACK_DIR: Final = REPOSITORY / ".stack" / "bench"
 RESULTS: Final = REPOSITORY / "bench" / "results"
 SMOKE_EVENTS: Final = 20_000
-# The only experiment in which Dagster is part of what is measured.
-WITH_DAGSTER: Final = "idle"
+# In these Dagster is part of what is measured.
+WITH_DAGSTER: Final = ("idle", "hour")
+HOUR_RATE_PER_S: Final = 1_000
 _DESCRIPTION: Final = """\
 Measure this pipeline and its rivals on the same broker, topic and Postgres, on a stack of the benchmark's own, and
 write report.md, raw.json and plots. What was measured before and is not measured now stays in the report."""
@@ -50,7 +51,7 @@ def _run(name: str, raw: Raw, flags: argparse.Namespace) -> bool:
     """Whether the experiment came to its end; the others run whatever became of it."""
     say(f"experiment {name}")
     try:
-        with open_site(flags.folder.resolve(), say, with_dagster=name == WITH_DAGSTER) as site:
+        with open_site(flags.folder.resolve(), say, with_dagster=name in WITH_DAGSTER) as site:
             raw.keep(name, {**EXPERIMENTS[name](site, flags), "smoke": flags.smoke})
     except Exception:
         say(f"experiment {name} failed:\n{traceback.format_exc()}")
@@ -93,7 +94,11 @@ def _producer(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
 
 def _idle(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
     # The JVMs compile for minutes.
-    return producer.measure_idle(site, *((20.0, 10.0) if flags.smoke else (180.0, 60.0)))
+    return whole_stack.measure_idle(site, *((20.0, 10.0) if flags.smoke else (180.0, 60.0)))
+
+
+def _hour(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
+    return whole_stack.measure_hour(site, HOUR_RATE_PER_S, 60.0 if flags.smoke else 3_600.0)
 
 
 EXPERIMENTS: Final[dict[str, Callable[[Site, argparse.Namespace], dict[str, Any]]]] = {
@@ -103,6 +108,7 @@ EXPERIMENTS: Final[dict[str, Callable[[Site, argparse.Namespace], dict[str, Any]
     "ledger": _ledger,
     "producer": _producer,
     "idle": _idle,
+    "hour": _hour,
 }
 
 

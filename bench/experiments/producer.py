@@ -1,4 +1,4 @@
-"""How fast events are made and sent, beside Kafka's own performance test; and what an idle stack costs."""
+"""How fast events are made and sent, beside Kafka's own performance test."""
 
 from __future__ import annotations
 
@@ -12,22 +12,18 @@ from typing import Any, Final
 from bench import jars
 from bench.load import DAY_MS, delete_topic, steady
 from bench.own_stack import Site
-from bench.processes import Program, cpu_s, memory_mb, servers
+from bench.processes import Program
 from infra.local import java
-from orchestration.cli.dagster_api import DagsterApi
 from orchestration.resources.topics import TopicSpec
 from producer.stream import EventStream, Shares
 
-__all__ = ["measure", "measure_idle", "records_per_s"]
+__all__ = ["measure", "records_per_s"]
 
 PARTITIONS: Final = 4
 PAYLOADS: Final = 10_000
 TIMEOUT_S: Final = 600.0
 PERFORMANCE_TEST: Final = "org.apache.kafka.tools.ProducerPerformance"
 REPORTED: Final = re.compile(r"^(\d+) records sent, ([\d.]+) records/sec", re.MULTILINE)
-WITHOUT_PRODUCERS: Final = {
-    "ops": {"event_producer": {"ops": {"launch_producers": {"config": {"sample_file": False, "generator": False}}}}}
-}
 
 
 def measure(site: Site, events: int, runs: int) -> dict[str, Any]:
@@ -62,7 +58,7 @@ def _produce(site: Site, topic: str, events: int) -> float:
 
 
 def _perf_test(site: Site, topic: str, events: int) -> float:
-    """As the producer: idempotent, all replicas, lz4, 50 ms, the batch size of librdkafka; and generated events, since
+    """As the producer: idempotent, all replicas, lz4, 10 ms, the batch size of librdkafka; and generated events, since
     the random bytes that it makes of itself would compress less."""
     payloads = site.stack.paths.run / "payloads"
     payloads.write_bytes(b"\n".join(record.value or b"" for record in itertools.islice(_stream(), PAYLOADS)))
@@ -71,7 +67,7 @@ def _perf_test(site: Site, topic: str, events: int) -> float:
         "acks": "all",
         "enable.idempotence": "true",
         "compression.type": "lz4",
-        "linger.ms": "50",
+        "linger.ms": "10",
         "batch.size": "1000000",
         "buffer.memory": "67108864",
     }
@@ -97,21 +93,3 @@ def _output(site: Site, name: str, command: tuple[str, ...]) -> str:
         return program.wait(TIMEOUT_S)
     finally:
         program.stop()
-
-
-def measure_idle(site: Site, settle_s: float, seconds: float) -> dict[str, Any]:
-    """What each process of a whole stack takes while the stream runs and nothing is sent: shares of a core, and MiB."""
-    api = DagsterApi(site.settings.dagster_url)
-    api.wait_for_location()
-    api.follow(api.launch("start_pipeline", WITHOUT_PRODUCERS), lambda *_: None)
-    time.sleep(settle_s)
-    processes = servers(site.stack)
-    before, began = cpu_s(processes), time.monotonic()
-    time.sleep(seconds)
-    taken_s = time.monotonic() - began
-    after = cpu_s(processes)
-    return {
-        "seconds": seconds,
-        "cpu_share": {name: (after[name] - before[name]) / taken_s for name in processes},
-        "memory_mb": memory_mb(processes),
-    }

@@ -49,6 +49,7 @@ def _plots(raw: Figures) -> dict[str, Callable[[Axes], None]]:
         "throughput-cpu": ("throughput", _cpu),
         "throughput-curves": ("throughput", _curves),
         "latency": ("latency", _latency),
+        "hour": ("hour", _hour),
     }
     plots: dict[str, Callable[[Axes], None]] = {
         name: partial(plot, measured=raw[of]) for name, (of, plot) in single.items() if of in raw
@@ -119,3 +120,12 @@ def _growth(axes: Axes, measured: list[Figures], dimension: str) -> None:
     axes.set(xlabel=dimension, ylabel="CPU µs an event", ylim=(0, None))
     memory.set(ylabel="memory, MiB (dashed)", ylim=(0, None))
     axes.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=len(SERVERS))
+
+
+def _hour(axes: Axes, measured: Figures) -> None:
+    """Memory by process over time."""
+    minutes = [sample["minute"] for sample in measured["samples"]]
+    for name in measured["cpu_share"]:
+        axes.plot(minutes, [sample["memory_mb"][name] for sample in measured["samples"]], label=name)
+    axes.set(xlabel="minutes", ylabel="memory, MiB", ylim=(0, None))
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))

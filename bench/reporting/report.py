@@ -23,6 +23,7 @@ SECTIONS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]]] = 
     "ledger": ("Recovery and catching up", sections.ledger),
     "producer": ("Producer", sections.producer),
     "idle": ("Idle stack", sections.idle),
+    "hour": ("An hour of events", sections.hour),
 }
 
 

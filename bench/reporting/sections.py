@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import linear_regression
 from typing import Final
 
 from bench.figures import ratios, spread
 from bench.reporting.tables import SERVERS, Figures, around_median, counted, median_of, plain, table, voids
 
-__all__ = ["growth", "idle", "latency", "ledger", "producer", "throughput"]
+__all__ = ["growth", "hour", "idle", "latency", "ledger", "producer", "throughput"]
 
 BASE: Final = "ours"
 
@@ -114,3 +115,19 @@ def idle(measured: Figures) -> str:
     rows = [[name, f"{share:.1%}", f"{memory[name]:.0f}"] for name, share in measured["cpu_share"].items()]
     total = ["all", f"{sum(measured['cpu_share'].values()):.1%}", f"{sum(memory.values()):.0f}"]
     return table(["process", "CPU, of one core", "memory, MiB"], [*rows, total])
+
+
+def hour(measured: Figures) -> str:
+    """Memory by process, early and late, with its slope over the second half."""
+    late = measured["samples"][len(measured["samples"]) // 2 :]
+    minutes = [sample["minute"] for sample in late]
+    rows = []
+    for name, share in measured["cpu_share"].items():
+        early = median_of(sample["memory_mb"][name] for sample in measured["samples"][: len(late) // 2])
+        memory = [sample["memory_mb"][name] for sample in late]
+        slope = linear_regression(minutes, memory).slope * 60
+        rows.append([name, f"{share:.1%}", f"{early:.0f}", f"{memory[-1]:.0f}", f"{slope:+.0f}"])
+    head = ["process", "CPU, of one core", "first quarter, MiB", "end, MiB", "second half, MiB an hour"]
+    told = f"{measured['rows']:,} events at {measured['rate']:,} a second"
+    void = f"- void: {measured['void']}\n" if measured["void"] else ""
+    return f"{told}:\n\n{table(head, rows)}\n{void}"

@@ -73,6 +73,13 @@ MEASURED: dict[str, dict[str, Any]] = {
         "results": [run("producer", 90.0), run("kafka-producer-perf-test", 100.0)],
     },
     "idle": {"seconds": 60.0, "cpu_share": {"kafka": 0.02}, "memory_mb": {"kafka": 300.0}},
+    "hour": {
+        "rate": 1000,
+        "rows": 3_600_000,
+        "cpu_share": {"kafka": 0.02},
+        "void": "a server was started again",
+        "samples": [{"minute": at, "memory_mb": {"kafka": max(300.0, 270.0 + at)}} for at in range(0, 60, 10)],
+    },
 }
 
 
@@ -87,6 +94,9 @@ MEASURED: dict[str, dict[str, Any]] = {
         ("ledger", "- void: 2: 9 rows"),
         ("producer", "| producer | 0.90 | one run | 0.1 |"),
         ("idle", "| all | 2.0% | 300 |"),
+        ("hour", "3,600,000 events at 1,000 a second"),
+        ("hour", "| kafka | 2.0% | 300 | 320 | +60 |"),
+        ("hour", "- void: a server was started again"),
     ],
 )
 def test_each_experiment_has_its_section(experiment: str, line: str) -> None:
