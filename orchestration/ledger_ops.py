@@ -13,7 +13,7 @@ from orchestration.ledger.letters import read_letters
 from orchestration.ledger.redrive import Selection, load_fix
 from orchestration.ledger.republish import Orders, redrive
 from orchestration.ledger.standing import read_deep_audit
-from orchestration.ops import NOTHING, RETRY
+from orchestration.ops import NOTHING, RETRY, op
 from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
 from orchestration.resources.postgres import PostgresResource
@@ -29,7 +29,7 @@ class PassConfig(dg.Config):
     recount_budget_s: float = 60.0
 
 
-@dg.op(
+@op(
     out=NOTHING,
     ins={"events": dg.In(dg.Nothing)},
     retry_policy=RETRY,
@@ -57,7 +57,7 @@ class DeepAuditConfig(dg.Config):
     to_offset: int | None = None
 
 
-@dg.op(out=NOTHING, description="Read every record of a range and compare it with the row it should have become.")
+@op(out=NOTHING, description="Read every record of a range and compare it with the row it should have become.")
 def audit_deeply(
     context: dg.OpExecutionContext, config: DeepAuditConfig, kafka: KafkaResource, postgres: PostgresResource
 ) -> None:
@@ -128,7 +128,7 @@ def _time(name: str, text: str | None) -> datetime | None:
         raise ConfigurationError(f"{name} is {text!r}, no ISO time such as 2026-03-01T12:00:00") from error
 
 
-@dg.op(out=NOTHING, description="Publish dead letters again, repaired if a fixing function is given; each once.")
+@op(out=NOTHING, description="Publish dead letters again, repaired if a fixing function is given; each once.")
 def redrive_letters(context: dg.OpExecutionContext, config: RedriveConfig, postgres: PostgresResource) -> None:
     """Observes `dead_letters` with what was sent, what was left, and why. Not retried: a retry could send twice."""
     settings = load_settings()
@@ -148,7 +148,7 @@ def redrive_letters(context: dg.OpExecutionContext, config: RedriveConfig, postg
     context.log_event(dg.AssetObservation(report.DEAD_LETTERS, metadata={**letters, **redriven}))
 
 
-@dg.op(
+@op(
     out=NOTHING,
     ins={"events_hourly": dg.In(dg.Nothing)},
     retry_policy=RETRY,

@@ -8,7 +8,7 @@ import dagster as dg
 from orchestration.flink.resource import Ensured, Stopped
 from orchestration.flink.restore import size_bytes
 from orchestration.lifecycle import recovery, retention
-from orchestration.ops import NOTHING, RETRY
+from orchestration.ops import NOTHING, RETRY, op
 from orchestration.streaming_job import StreamingJob
 
 STREAMING_JOB = dg.AssetKey("streaming_job")
@@ -16,7 +16,7 @@ STREAMING_JOB = dg.AssetKey("streaming_job")
 _Context = dg.OpExecutionContext | dg.SensorEvaluationContext
 
 
-@dg.op(
+@op(
     out=NOTHING,
     ins={"events_topic": dg.In(dg.Nothing), "events_table": dg.In(dg.Nothing)},
     retry_policy=RETRY,
@@ -28,7 +28,7 @@ def ensure_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) -
     return dg.Output(None, metadata=told(context, stream, ensured))
 
 
-@dg.op(
+@op(
     out=NOTHING,
     ins={"producers_stopped": dg.In(dg.Nothing)},
     description="Stop the Flink job with a savepoint, from which the next start resumes.",
@@ -38,13 +38,13 @@ def stop_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) -> 
     _stop(context, stream)
 
 
-@dg.op(out=NOTHING, retry_policy=RETRY, description="Stop the Flink job with a savepoint; producers go on.")
+@op(out=NOTHING, retry_policy=RETRY, description="Stop the Flink job with a savepoint; producers go on.")
 def suspend_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) -> None:
     """As `stop_streaming_job`."""
     _stop(context, stream)
 
 
-@dg.op(out=NOTHING, retry_policy=RETRY, description="Adopt, resume or upgrade the Flink job, without its producers.")
+@op(out=NOTHING, retry_policy=RETRY, description="Adopt, resume or upgrade the Flink job, without its producers.")
 def resume_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) -> None:
     """Reports `streaming_job`."""
     _report(context, stream, stream.telling(context.log.info).ensure_running())
@@ -56,7 +56,7 @@ class RescaleConfig(dg.Config):
     parallelism: int
 
 
-@dg.op(out=NOTHING, description="Go on from a savepoint with another number of subtasks.")
+@op(out=NOTHING, description="Go on from a savepoint with another number of subtasks.")
 def rescale_streaming_job(context: dg.OpExecutionContext, config: RescaleConfig, stream: StreamingJob) -> None:
     """Reports `streaming_job`; a job that is stopped only takes note for its next start."""
     ensured = stream.telling(context.log.info).rescale(config.parallelism or None)
@@ -66,7 +66,7 @@ def rescale_streaming_job(context: dg.OpExecutionContext, config: RescaleConfig,
         context.log.info("the job is stopped on purpose: it will start with that parallelism")
 
 
-@dg.op(out=NOTHING, retry_policy=RETRY, description="Let what ran before run again, from the newest restore point.")
+@op(out=NOTHING, retry_policy=RETRY, description="Let what ran before run again, from the newest restore point.")
 def recover_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) -> None:
     """Reports `streaming_job`; the attempts of the sensor count anew."""
     recovery.forget(stream)
@@ -78,7 +78,7 @@ def recover_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) 
     context.log.info(_pruned(retention.prune(stream)))
 
 
-@dg.op(out=NOTHING, retry_policy=RETRY, description="Take a savepoint; delete restore points that it supersedes.")
+@op(out=NOTHING, retry_policy=RETRY, description="Take a savepoint; delete restore points that it supersedes.")
 def save_streaming_job(context: dg.OpExecutionContext, stream: StreamingJob) -> None:
     """Observes `streaming_job`; of a job that is stopped on purpose there is nothing to save."""
     if stream.record().desired != "running":

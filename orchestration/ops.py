@@ -3,10 +3,13 @@
 Those of the Flink job are in `lifecycle_ops`, those of the ledger in `ledger_ops`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
 
 import dagster as dg
 
+from orchestration.errors import Pi3Error, TransientError
 from orchestration.resources.kafka import KafkaResource, TopicSpec
 from orchestration.resources.postgres import PostgresResource
 from orchestration.resources.producer import ProducerReport, ProducerResource, ProducerSpec
@@ -19,6 +22,28 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=3)
 SAMPLE = REPOSITORY / "producer" / "samples" / "splitpay.ndjson"
 
 
+def op(**options: Any) -> Callable[[Callable[..., Any]], dg.OpDefinition]:  # noqa: ANN401 - as `dg.op` takes them
+    """`dg.op` for a verb that is no generator: its retry policy is for what may pass by itself.
+
+    An error that somebody has to mend first fails the step at once, in the error's own words.
+    """
+
+    def define(verb: Callable[..., Any]) -> dg.OpDefinition:
+        @wraps(verb)
+        def attempt(*args: Any, **values: Any) -> Any:  # noqa: ANN401 - those of the verb
+            try:
+                return verb(*args, **values)
+            except TransientError:
+                raise
+            except Pi3Error as error:
+                raise dg.Failure(str(error), allow_retries=False) from error
+
+        defined: dg.OpDefinition = dg.op(**options)(attempt)
+        return defined
+
+    return define
+
+
 class ProducersConfig(dg.Config):
     """Which producers to ensure: the sample file, sent once, and a generator that goes on."""
 
@@ -26,7 +51,7 @@ class ProducersConfig(dg.Config):
     generator: bool = True
 
 
-@dg.op(out=NOTHING, retry_policy=RETRY, description="Create the topic if it is absent, verify it, report drift.")
+@op(out=NOTHING, retry_policy=RETRY, description="Create the topic if it is absent, verify it, report drift.")
 def provision_topic(context: dg.OpExecutionContext, kafka: KafkaResource) -> dg.Output[None]:
     """Metadata: partitions, retention and each difference from the settings."""
     report = kafka.ensure_topic(TopicSpec.of(load_settings()))
@@ -45,7 +70,7 @@ def provision_topic(context: dg.OpExecutionContext, kafka: KafkaResource) -> dg.
     )
 
 
-@dg.op(out=NOTHING, retry_policy=RETRY, description="Apply the SQL migrations and verify the table's columns.")
+@op(out=NOTHING, retry_policy=RETRY, description="Apply the SQL migrations and verify the table's columns.")
 def provision_table(context: dg.OpExecutionContext, postgres: PostgresResource) -> dg.Output[None]:
     """Metadata: the schema's version, what was applied, and the rows in the table."""
     report = postgres.migrate()
@@ -60,7 +85,7 @@ def provision_table(context: dg.OpExecutionContext, postgres: PostgresResource) 
     )
 
 
-@dg.op(
+@op(
     out=NOTHING,
     # The table too: with a wrong one nothing is produced that could not land.
     ins={"events_topic": dg.In(dg.Nothing), "events_table": dg.In(dg.Nothing)},
@@ -102,7 +127,7 @@ def _producer_metadata(reports: Sequence[ProducerReport]) -> dict[str, int | dg.
     return {"acknowledged": sum(r.acknowledged for r in reports), "producers": dg.MetadataValue.md(table)}
 
 
-@dg.op(out=NOTHING, description="Stop the producers that we launched; each flushes what it holds first.")
+@op(out=NOTHING, description="Stop the producers that we launched; each flushes what it holds first.")
 def stop_producers(context: dg.OpExecutionContext, producer: ProducerResource) -> dg.Output[None]:
     """Metadata: how many were stopped."""
     stopped = producer.stop_all()

@@ -1,7 +1,5 @@
 """The verbs that read a part of the topic again: replay beside the stream, and reset the stream itself."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -13,7 +11,7 @@ from orchestration.lifecycle.replay import Replay
 from orchestration.lifecycle.replay_figures import Elsewhere, rows_elsewhere
 from orchestration.lifecycle.replay_ranges import Ranges, Scope
 from orchestration.lifecycle_ops import STREAMING_JOB, told
-from orchestration.ops import NOTHING
+from orchestration.ops import NOTHING, op
 from orchestration.resources.topics import OffsetRange
 from orchestration.streaming_job import StreamingJob
 
@@ -44,7 +42,7 @@ class ResetConfig(dg.Config):
     dry_run: bool = True
 
 
-@dg.op(
+@op(
     out=NOTHING,
     ins={"events": dg.In(dg.Nothing)},
     pool=POOL,
@@ -54,25 +52,24 @@ class ResetConfig(dg.Config):
 def replay_hours(context: dg.OpExecutionContext, config: ReplayConfig, stream: StreamingJob) -> dg.Output[None]:
     """Metadata: ranges, rows and checksum before and after, what was added and changed, over all hours of this run."""
     window, topic = context.partition_time_window, stream.settings.kafka_topic
-    with _faults_told_at_once():
-        # From the first record stamped in the first hour or later to the first that is stamped after the last hour.
-        first, past = (stream.kafka.offsets_at(topic, moment) for moment in (window.start, window.end))
-        wanted = {number: OffsetRange(first[number], past[number]) for number in first}
-        retained = stream.kafka.offsets(topic)
-        found = _scope(context, stream, wanted, retained)
-        if (emptied := replay_ranges.emptied(wanted, retained)) and not found.ranges:
-            raise ConfigurationError(
-                "Kafka retains nothing of these hours: "
-                + ", ".join(f"partition {number} begins at {retained[number].begin}" for number in emptied)
-            )
-        other = rows_elsewhere(stream.postgres, wanted, retained, (window.start, window.end))
-        _warn(context, other)
-        hours = f"hours from {window.start.isoformat()} to {window.end.isoformat()}"
-        figures = _replay(context, stream, hours, found, config.parallelism)
+    # From the first record stamped in the first hour or later to the first that is stamped after the last hour.
+    first, past = (stream.kafka.offsets_at(topic, moment) for moment in (window.start, window.end))
+    wanted = {number: OffsetRange(first[number], past[number]) for number in first}
+    retained = stream.kafka.offsets(topic)
+    found = _scope(context, stream, wanted, retained)
+    if (emptied := replay_ranges.emptied(wanted, retained)) and not found.ranges:
+        raise ConfigurationError(
+            "Kafka retains nothing of these hours: "
+            + ", ".join(f"partition {number} begins at {retained[number].begin}" for number in emptied)
+        )
+    other = rows_elsewhere(stream.postgres, wanted, retained, (window.start, window.end))
+    _warn(context, other)
+    hours = f"hours from {window.start.isoformat()} to {window.end.isoformat()}"
+    figures = _replay(context, stream, hours, found, config.parallelism)
     return dg.Output(None, metadata={"hours": len(context.partition_keys), **vars(other), **figures})
 
 
-@dg.op(
+@op(
     out=NOTHING,
     pool=POOL,
     retry_policy=REPLAY_RETRY,
@@ -80,17 +77,16 @@ def replay_hours(context: dg.OpExecutionContext, config: ReplayConfig, stream: S
 )
 def replay_offsets(context: dg.OpExecutionContext, config: ReplayRangeConfig, stream: StreamingJob) -> None:
     """Observes `events` with what `replay_hours` has as metadata."""
-    with _faults_told_at_once():
-        wanted = replay_ranges.parse(config.ranges)
-        found = _scope(context, stream, wanted, stream.kafka.offsets(stream.settings.kafka_topic))
-        if not found.ranges:
-            why = "; ".join(found.warnings()) or "the topic has no such offsets"
-            raise ConfigurationError(f"nothing of the ranges can be replayed: {why}")
-        figures = _replay(context, stream, replay_ranges.to_json(wanted), found, config.parallelism)
+    wanted = replay_ranges.parse(config.ranges)
+    found = _scope(context, stream, wanted, stream.kafka.offsets(stream.settings.kafka_topic))
+    if not found.ranges:
+        why = "; ".join(found.warnings()) or "the topic has no such offsets"
+        raise ConfigurationError(f"nothing of the ranges can be replayed: {why}")
+    figures = _replay(context, stream, replay_ranges.to_json(wanted), found, config.parallelism)
     context.log_event(dg.AssetObservation(EVENTS, metadata={"action": "replayed", **figures}))
 
 
-@dg.op(out=NOTHING, description="Let the Flink job go on from other offsets, once confirmed.")
+@op(out=NOTHING, description="Let the Flink job go on from other offsets, once confirmed.")
 def reset_offsets(context: dg.OpExecutionContext, config: ResetConfig, stream: StreamingJob) -> None:
     """Observes `streaming_job` with what a reset would do, or reports it once it is done.
 
@@ -141,12 +137,3 @@ def _replay(
     if not done.is_current:
         context.log.warning("the stream runs another version than this code and these settings: replayed by the former")
     return {**report.scope_metadata(found), **report.replay_metadata(done, stream.flink.ui_url(done.job.id))}
-
-
-@contextmanager
-def _faults_told_at_once() -> Iterator[None]:
-    """No retry where somebody has to change something first."""
-    try:
-        yield
-    except ConfigurationError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error

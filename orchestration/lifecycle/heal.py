@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orchestration.flink.types import ENDING, JobSummary
+from orchestration.lifecycle.locks import TIMEOUT_S, Hold
 from orchestration.lifecycle.record import JobRecord, Recovery
 from orchestration.settings import Settings
 from orchestration.verdicts import Severity, Verdict, unknown
@@ -18,20 +19,32 @@ from orchestration.verdicts import Severity, Verdict, unknown
 LONGEST_BACKOFF_S: Final = 120.0
 # With all its tasks, until the attempts that it took are forgotten.
 STEADY_S: Final = 30.0
+# Of the job's lock. An upgrade that is rolled back takes longest, if each of its steps takes all the time that it may:
+# waiting for the file (240 s), a savepoint, a cancelling and an end (90 s each), twice a hand-over, a submission and a
+# start (220 s), and another cancelling (90 s), beside the trial. That is 1,040 s; the rest is for restore points that
+# Flink cannot read, and for a state folder that is slow.
+LONGEST_HOLD_S: Final = 1_800.0
+# A program submits for half of that, and its next launcher would wait no longer.
+LONGEST_ORPHAN_S: Final = TIMEOUT_S
 WHAT_TO_DO: Final = "Mend that, then materialise streaming_job"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Attempts at most, and seconds from the first to the second; each further pause is twice as long."""
+    """Attempts at most, and seconds from the first to the second; each further pause is twice as long.
+
+    `hold_s`: how long a launch, a stop or an upgrade may take.
+    """
 
     attempts: int
     backoff_s: float
+    hold_s: float = LONGEST_HOLD_S
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """As the settings say."""
-        return cls(settings.recovery_attempts, settings.recovery_backoff_s)
+        hold_s = LONGEST_HOLD_S + settings.upgrade_limit_s
+        return cls(settings.recovery_attempts, settings.recovery_backoff_s, hold_s)
 
     def pause(self, attempt: int) -> timedelta:
         """From an attempt to the next."""
@@ -42,11 +55,11 @@ class Limits:
 class Observed:
     """`jobs`: those of our name that Flink remembers, ended ones too; None: it gave no answer.
 
-    `busy`: somebody launches or stops the job at this moment.
+    `hold`: of whoever launches or stops the job at this moment.
     """
 
     jobs: tuple[JobSummary, ...] | None
-    busy: bool = False
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True)
@@ -101,9 +114,14 @@ def decide(known: JobRecord, observed: Observed, now: datetime, limits: Limits) 
     """What to do so that a job that is wanted runs again."""
     if observed.jobs is None:
         return Unknown("Flink gives no answer, and the job may well run")
-    if observed.busy or known.desired != "running":
-        return Nothing("the job is being launched or stopped" if observed.busy else "the job is stopped on purpose")
-    active = [job for job in observed.jobs if not job.ended]
+    decision = _of_jobs(known, observed.jobs, now, limits)
+    return _held(observed.hold, decision, now, limits) if observed.hold else decision
+
+
+def _of_jobs(known: JobRecord, jobs: tuple[JobSummary, ...], now: datetime, limits: Limits) -> Decision:
+    if known.desired != "running":
+        return Nothing("the job is stopped on purpose")
+    active = [job for job in jobs if not job.ended]
     if known.job_id is None and len(active) > 1:
         ids = ", ".join(job.id for job in active)
         return Alarm(f"{len(active)} jobs named {known.job_name} run ({ids}): cancel all but one in Flink's UI")
@@ -111,7 +129,19 @@ def decide(known: JobRecord, observed: Observed, now: datetime, limits: Limits) 
         return _attempt(known.recovery, "a job runs that does not hold the writer lease", now, limits)
     if active:
         return _leave(active[0], known.recovery)
-    return _attempt(known.recovery, _absence(observed.jobs, known.job_id), now, limits)
+    return _attempt(known.recovery, _absence(jobs, known.job_id), now, limits)
+
+
+def _held(hold: Hold, otherwise: Decision, now: datetime, limits: Limits) -> Decision:
+    """Whoever launches or stops the job is left alone for as long as that may take."""
+    if hold.held_s <= (LONGEST_ORPHAN_S if hold.orphaned else limits.hold_s):
+        return Nothing("the job is being launched or stopped")
+    since = now - timedelta(seconds=hold.held_s)
+    absent = f", which is wanted: {otherwise.why}" if isinstance(otherwise, Recover | Wait | GiveUp) else ""
+    return Alarm(
+        f"the job's lock has been held since {since:%Y-%m-%d %H:%M:%S} UTC, longer than a launch or a stop takes, by "
+        f"{hold.by}. Until it lets go nothing can launch, stop or bring back the job{absent}. {hold.way_out}"
+    )
 
 
 def _leave(job: JobSummary, recovery: Recovery) -> Decision:
@@ -140,7 +170,7 @@ def _spent(recovery: Recovery) -> str:
 
 
 def verdict(known: JobRecord, decision: Decision, limits: Limits) -> Verdict:
-    """The check `self_heal`: red when recovery gave up, a warning while it is under way."""
+    """The check `self_heal`: red when recovery gave up or cannot begin, a warning while it is under way."""
     if isinstance(decision, Unknown):
         return unknown(decision.why)
     recovery = known.recovery

@@ -13,7 +13,7 @@ from orchestration.flink.errors import FlinkUnreachable
 from orchestration.flink.resource import Ensured
 from orchestration.lifecycle import record
 from orchestration.lifecycle.heal import Decision, Limits, Nothing, Observed, decide, verdict
-from orchestration.lifecycle.locks import is_free
+from orchestration.lifecycle.locks import holder
 from orchestration.lifecycle.record import JobRecord, Recovery
 from orchestration.streaming_job import StreamingJob
 from orchestration.verdicts import Verdict
@@ -42,7 +42,7 @@ class Look:
     @property
     def calm(self) -> bool:
         """Whether nothing is to be done, and nothing is left of an earlier recovery."""
-        return isinstance(self.decision, Nothing) and self.known.recovery == Recovery() and not self.observed.busy
+        return isinstance(self.decision, Nothing) and self.known.recovery == Recovery() and self.observed.hold is None
 
 
 def observe(stream: StreamingJob, patience_s: float = 0.0) -> Observed:
@@ -71,9 +71,9 @@ def look(stream: StreamingJob, limits: Limits, observed: Observed) -> Look:
     """
     postgres = replace(stream.postgres, statement_timeout_s=STATEMENT_TIMEOUT_S)
     # In this order: a launch that ends between the two is seen as one that goes on.
-    busy = not is_free(postgres, stream.name)
+    hold = holder(postgres, stream.name, stream.settings.run_dir)
     known = replace(stream, postgres=postgres).record()
-    observed = replace(observed, busy=busy)
+    observed = replace(observed, hold=hold)
     return Look(known, observed, decide(known, observed, _now(), limits), limits)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from flink_jobs.spec import JobSpec
 from orchestration.flink.submit import submit
+from orchestration.lifecycle.locks import stamp
 from orchestration.lifecycle.record import JobRecord, Version, take_lease
 from orchestration.resources.postgres import PostgresResource
 from orchestration.settings import REPOSITORY, Settings, child_environment
@@ -64,6 +65,7 @@ class Submission:
         definition.write_text(self.version.definition.to_json(), encoding="utf-8")
         path = folder / f"{spec.job_name}.json"
         replace(spec, definition_file=str(definition)).write(path)
+        stamp(self.lock)
         command = (sys.executable, "-m", "flink_jobs.main", "--spec", str(path))
         return submit(command, child_environment(), TIMEOUT_S, str(REPOSITORY), (self.lock,))
 

@@ -154,6 +154,7 @@ def failures(
     own = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(own, resources=resources, instance=instance, raise_on_error=False)
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
     failed = {}
     for event in result.all_events:
         if event.is_step_failure:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +16,12 @@ import pytest
 
 from flink_jobs.spec import JobSpec
 from orchestration.defs import heal
+from orchestration.errors import TransientError
 from orchestration.flink.errors import RestoreFailed, SubmitFailed
 from orchestration.flink.resource import FlinkResource
 from orchestration.lifecycle import record, recovery, retention, session, submission
-from orchestration.lifecycle.locks import exclusive
+from orchestration.lifecycle.heal import LONGEST_ORPHAN_S, Limits
+from orchestration.lifecycle.locks import exclusive, holder
 from orchestration.lifecycle.record import Recovery
 from orchestration.lifecycle.session import OnEnd
 from orchestration.resources.kafka import KafkaResource
@@ -145,6 +152,69 @@ def test_whoever_launches_at_the_moment_is_left_alone(scene: Scene) -> None:
     with exclusive(scene.stream.postgres, scene.stream.name, scene.stream.settings.run_dir):
         assert "being launched or stopped" in scene.tick()
     assert len(scene.submitted) == 1
+
+
+def test_whoever_holds_the_lock_for_too_long_is_named(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, run_dir = scene.stream, scene.stream.settings.run_dir
+    monkeypatch.setattr(Limits, "of", lambda _: Limits(5, 5, hold_s=0.5))
+    scene.cluster.jobs.clear()
+    with exclusive(stream.postgres, stream.name, run_dir):
+        assert scene.tick() == "the job is being launched or stopped"
+        time.sleep(0.6)
+        told = scene.tick()
+        hold = holder(stream.postgres, stream.name, run_dir)
+        assert hold is not None
+        assert 0.6 <= hold.held_s < 60
+        assert f"pi3 process {os.getpid()} on " in hold.by
+        assert f"by {hold.by}. " in told
+        assert "which is wanted: Flink knows of no job that runs. End that program" in told
+        assert scene.verdicts() == [(True, "WARN"), (False, "ERROR")]
+        with stream.postgres.connect("owner") as connection, connection.cursor() as cursor:
+            cursor.execute(hold.way_out[hold.way_out.index("SELECT ") :])
+        hold = holder(stream.postgres, stream.name, run_dir)
+        assert hold is not None
+        assert hold.orphaned, "without its session it holds the file still, and nobody gets in its way"
+        assert f"kill -9 {os.getpid()}" in hold.way_out
+        assert scene.recovery() == Recovery()
+    assert "is RUNNING" in scene.tick()
+    assert scene.verdicts()[-1] == (True, "WARN")
+    assert len(scene.submitted) == 2
+
+
+@contextmanager
+def orphan(scene: Scene) -> Iterator[subprocess.Popen[bytes]]:
+    """A submitting program that does not end, and whose launcher is gone."""
+    with exclusive(scene.stream.postgres, scene.stream.name, scene.stream.settings.run_dir) as lock:
+        program = subprocess.Popen(("sleep", "60"), pass_fds=(lock,))
+    with program:
+        yield program
+        program.kill()
+
+
+def test_a_submitter_that_outlives_its_launcher_costs_no_attempt_and_is_named(scene: Scene) -> None:
+    stream, run_dir = scene.stream, scene.stream.settings.run_dir
+    scene.cluster.jobs.clear()
+
+    def launch() -> None:
+        with suppress(TransientError), exclusive(stream.postgres, stream.name, run_dir, 1.0):
+            pass
+
+    with orphan(scene) as program:
+        assert scene.tick() == "the job is being launched or stopped"
+        long_ago_s = time.time() - LONGEST_ORPHAN_S - 1
+        os.utime(run_dir / f"{stream.name}.lock", (long_ago_s, long_ago_s))
+        told = scene.tick()
+        assert f"by process {program.pid} on " in told
+        assert f"kill -9 {program.pid})" in told
+        waiting = threading.Thread(target=launch)
+        waiting.start()
+        time.sleep(0.5)
+        assert f"by process {program.pid} on " in scene.tick(), "and not the launcher that waits for it"
+        waiting.join()
+        assert scene.recovery() == Recovery()
+        assert scene.verdicts() == [(True, "WARN"), (False, "ERROR")]
+    assert "is RUNNING" in scene.tick()
+    assert scene.verdicts()[-1] == (True, "WARN")
 
 
 def test_attempts_are_bounded_and_the_end_is_loud(scene: Scene) -> None:

@@ -115,7 +115,8 @@ def test_a_submitter_that_outlives_its_launcher_is_waited_for(scene: Scene) -> N
     run_dir, name = scene.stream.settings.run_dir, scene.stream.name
     with exclusive(scene.stream.postgres, name, run_dir) as lock:
         orphan = subprocess.Popen(("sleep", "1.5"), pass_fds=(lock,))
-    with pytest.raises(TransientError, match="does not end"), exclusive(scene.stream.postgres, name, run_dir, 0.2):
+    named = rf"does not end\. .*kill -9 {orphan.pid}\)"
+    with pytest.raises(TransientError, match=named), exclusive(scene.stream.postgres, name, run_dir, 0.2):
         pytest.fail("two at once")
     with exclusive(scene.stream.postgres, name, run_dir, 10):
         assert orphan.wait(0.5) == 0

@@ -163,6 +163,7 @@ STEP_FAILED = 'dagster._core.errors.DagsterExecutionStepExecutionError: Error oc
 OURS = (
     "orchestration.errors.ConfigurationError: topic t has 1 partitions and 4 are wanted: set\nPI3_KAFKA_PARTITIONS=1\n"
 )
+NOT_RETRIED = "dagster._core.definitions.events.Failure: Flink refused\n"
 FLINKS = "orchestration.flink.errors.FlinkRejected: Flink refused\n"
 RUN_FAILED = {"message": 'Execution of run for "start_pipeline" failed.', "error": None}
 
@@ -177,6 +178,7 @@ RUN_FAILED = {"message": 'Execution of run for "start_pipeline" failed.', "error
             "a: topic t has 1 partitions and 4 are wanted: set PI3_KAFKA_PARTITIONS=1",
         ),
         ("FAILURE", [{"stepKey": "a", "error": error(STEP_FAILED, FLINKS)}], "a: Flink refused"),
+        ("FAILURE", [{"stepKey": "a", "error": error(NOT_RETRIED, FLINKS, "KeyError: 'inner'\n")}], "a: Flink refused"),
         (
             "FAILURE",
             [{"stepKey": "a", "error": error(STEP_FAILED, "ValueError: outer\n", "KeyError: 'inner'\n")}],

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
+from orchestration.flink.resource import FlinkResource
 from orchestration.flink.types import JobSummary
+from orchestration.lifecycle import locks, record, submission
 from orchestration.lifecycle.heal import (
+    LONGEST_HOLD_S,
+    LONGEST_ORPHAN_S,
     Alarm,
     Decision,
     GiveUp,
@@ -21,7 +26,9 @@ from orchestration.lifecycle.heal import (
     decide,
     verdict,
 )
+from orchestration.lifecycle.locks import Hold
 from orchestration.lifecycle.record import JobRecord, Recovery
+from orchestration.settings import Settings
 from orchestration.verdicts import Severity
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
@@ -31,13 +38,21 @@ WANTED = JobRecord("name", "running", NOW, epoch=3, job_id=HOLDER)
 STOPPED = replace(WANTED, desired="stopped")
 NEVER_LAUNCHED = JobRecord("name", "running", NOW)
 
+BUSY = Hold("pi3 process 7 on host (Postgres session 9 from ::1)", 5.0, "End that program")
+HUNG = replace(BUSY, held_s=3_600.0)
+ORPHANED = replace(BUSY, by="process 8 on host", orphaned=True)
+
 
 def job(state: str = "RUNNING", job_id: str = HOLDER, age_s: int = 600, tasks: int = 4) -> JobSummary:
     return JobSummary(job_id, "name", state, 0, None, age_s * 1000, tasks, 4)
 
 
-def seen(*jobs: JobSummary, busy: bool = False) -> Observed:
-    return Observed(jobs, busy)
+def seen(*jobs: JobSummary, hold: Hold | None = None) -> Observed:
+    return Observed(jobs, hold)
+
+
+def held(hold: Hold, held_s: float) -> Observed:
+    return seen(hold=replace(hold, held_s=held_s))
 
 
 def after(attempts: int, next_s: float = 0.0, *, gave_up: bool = False, error: str | None = "it broke") -> JobRecord:
@@ -56,8 +71,16 @@ def after(attempts: int, next_s: float = 0.0, *, gave_up: bool = False, error: s
         pytest.param(WANTED, seen(job("FAILING")), Wait, id="it is about to end"),
         pytest.param(STOPPED, seen(), Nothing, id="stopped on purpose"),
         pytest.param(STOPPED, seen(job()), Nothing, id="to be stopped, and runs still: not for us to stop"),
-        pytest.param(WANTED, seen(busy=True), Nothing, id="being launched"),
-        pytest.param(STOPPED, seen(job(), busy=True), Nothing, id="being stopped"),
+        pytest.param(WANTED, seen(hold=BUSY), Nothing, id="being launched"),
+        pytest.param(STOPPED, seen(job(), hold=BUSY), Nothing, id="being stopped"),
+        pytest.param(WANTED, held(BUSY, LONGEST_HOLD_S), Nothing, id="being upgraded, slowly"),
+        pytest.param(WANTED, held(BUSY, LONGEST_HOLD_S + 1), Alarm, id="whoever launches it hangs"),
+        pytest.param(WANTED, seen(job(), hold=HUNG), Alarm, id="it runs, and whoever launched it hangs"),
+        pytest.param(STOPPED, seen(hold=HUNG), Alarm, id="stopped on purpose, and whoever stopped it hangs"),
+        pytest.param(after(5, gave_up=True), seen(hold=HUNG), Alarm, id="given up, and a launch hangs since"),
+        pytest.param(WANTED, Observed(None, HUNG), Unknown, id="out of reach, whoever hangs"),
+        pytest.param(WANTED, held(ORPHANED, LONGEST_ORPHAN_S), Nothing, id="being submitted, its launcher is dead"),
+        pytest.param(WANTED, held(ORPHANED, LONGEST_ORPHAN_S + 1), Alarm, id="the program that submits it hangs"),
         pytest.param(WANTED, seen(), Recover, id="forgotten: the JobManager was restarted"),
         pytest.param(WANTED, seen(job("FAILED")), Recover, id="failed for good"),
         pytest.param(WANTED, seen(job("CANCELED")), Recover, id="cancelled behind our back"),
@@ -78,6 +101,33 @@ def after(attempts: int, next_s: float = 0.0, *, gave_up: bool = False, error: s
 )
 def test_decision(known: JobRecord, observed: Observed, expected: type[Decision]) -> None:
     assert type(decide(known, observed, NOW, LIMITS)) is expected
+
+
+def test_a_hold_is_too_long_only_after_the_longest_upgrade(tmp_path: Path) -> None:
+    flink = FlinkResource("http://flink:1", "file:///state")
+    hand_over_s = 2 * record.PATIENCE_S + submission.TIMEOUT_S + flink.start_timeout_s
+    upgrade_s = locks.TIMEOUT_S + 3 * flink.stop_timeout_s + 2 * hand_over_s + flink.stop_timeout_s
+    assert upgrade_s * 1.5 < LONGEST_HOLD_S
+    assert Limits.of(Settings(stack_dir=tmp_path, upgrade_limit_s=600)).hold_s == LONGEST_HOLD_S + 600
+    assert LONGEST_ORPHAN_S >= 2 * submission.TIMEOUT_S
+
+
+@pytest.mark.parametrize(
+    ("known", "observed", "meanwhile"),
+    [
+        (WANTED, seen(hold=HUNG), "bring back the job, which is wanted: Flink knows of no job that runs. End that"),
+        (WANTED, seen(job("FAILED"), hold=HUNG), f"which is wanted: job {HOLDER} is FAILED. End"),
+        (WANTED, seen(job(), hold=HUNG), "bring back the job. End that program"),
+        (STOPPED, seen(hold=HUNG), "bring back the job. End that program"),
+    ],
+)
+def test_whoever_hangs_is_named(known: JobRecord, observed: Observed, meanwhile: str) -> None:
+    found = verdict(known, decide(known, observed, NOW, LIMITS), LIMITS)
+    assert (found.passed, found.severity) == (False, Severity.ERROR)
+    assert f"has been held since 2026-03-04 11:00:00 UTC, longer than a launch or a stop takes, by {HUNG.by}. " in (
+        found.description
+    )
+    assert meanwhile in found.description
 
 
 def test_attempts_are_counted() -> None:
