@@ -1,4 +1,4 @@
-"""The verbs of the ledger: audit, audit deeply, redrive, and count what is complete."""
+"""The verbs of the ledger: audit, audit deeply, acknowledge, redrive, and count what is complete."""
 
 from datetime import datetime
 
@@ -6,13 +6,14 @@ import dagster as dg
 
 from orchestration import ledger_report as report
 from orchestration.errors import ConfigurationError
-from orchestration.ledger import completeness, verdicts
+from orchestration.ledger import acknowledgement, completeness, verdicts
 from orchestration.ledger.audit import Limits, audit_committed
 from orchestration.ledger.deep_audit import audited_ranges, run_deep_audit
 from orchestration.ledger.letters import read_letters
 from orchestration.ledger.redrive import Selection, load_fix
 from orchestration.ledger.republish import Orders, redrive
-from orchestration.ledger.standing import read_deep_audit
+from orchestration.ledger.standing import read_deep_audit, read_standing
+from orchestration.ledger.verdicts import places
 from orchestration.ops import NOTHING, RETRY, op
 from orchestration.resources.brokers import Brokers
 from orchestration.resources.kafka import KafkaResource
@@ -76,6 +77,39 @@ def audit_deeply(
     verdict = verdicts.deep_audit_clean(read_deep_audit(postgres, settings.kafka_topic))
     context.log.info(verdict.description)
     context.instance.report_runless_asset_event(report.evaluation(report.LEDGER, "deep_audit_clean", verdict))
+
+
+class AcknowledgeConfig(dg.Config):
+    """`reason`: why what is gone is accepted, kept with it; `confirm`: the topic's name."""
+
+    reason: str = ""
+    confirm: str = ""
+    dry_run: bool = True
+
+
+@op(out=NOTHING, description="Acknowledge the offsets that are gone, with a reason and once confirmed.")
+def acknowledge_gone_offsets(
+    context: dg.OpExecutionContext, config: AcknowledgeConfig, postgres: PostgresResource
+) -> None:
+    """Observes `ledger` with what is acknowledged, or would be, and evaluates its check `nothing_lost` once it is.
+
+    Not retried: a retry would acknowledge what nobody has seen, should more be gone by then.
+    """
+    topic = load_settings().kafka_topic
+    found = read_standing(postgres, topic)
+    if config.dry_run:
+        context.log.info(f"an acknowledgement would cover {acknowledgement.in_words(found)}")
+        planned = report.acknowledgement_metadata("acknowledgement planned", config.reason, found.gone, found.totals)
+        context.log_event(dg.AssetObservation(report.LEDGER, metadata=planned))
+        return
+    acknowledgement.require_confirmation(config.confirm, topic, config.reason, found)
+    done = acknowledgement.acknowledge_gone(postgres, topic, config.reason, context.run_id)
+    left = read_standing(postgres, topic)
+    metadata = report.acknowledgement_metadata("acknowledged", config.reason, done, left.totals)
+    context.log_event(dg.AssetObservation(report.LEDGER, metadata=metadata))
+    verdict = verdicts.nothing_lost(left.totals, left.lost, left.gone)
+    context.log.info(f"acknowledged {places(done) or 'nothing'}; nothing_lost: {verdict.description}")
+    context.instance.report_runless_asset_event(report.evaluation(report.LEDGER, "nothing_lost", verdict))
 
 
 class RedriveConfig(dg.Config):

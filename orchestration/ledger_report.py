@@ -9,9 +9,10 @@ import dagster as dg
 from orchestration.ledger.accounting import Fate, PartitionTotals, PassReport
 from orchestration.ledger.deep_audit import DeepAuditReport
 from orchestration.ledger.letters import Letters, ShownLetter
+from orchestration.ledger.offsets import OffsetSet
 from orchestration.ledger.redrive import LeftLetter
 from orchestration.ledger.republish import RedriveReport
-from orchestration.ledger.verdicts import places
+from orchestration.ledger.verdicts import acknowledged, places, total
 from orchestration.verdicts import Verdict
 
 LEDGER = dg.AssetKey("ledger")
@@ -41,14 +42,33 @@ def pass_metadata(report: PassReport) -> Metadata:
         "recounted_now": sum(p.recounted for p in passes),
         "restored_letters": sum(p.restored.count for p in passes),
         "backlog": sum(p.backlog for p in passes),
-        "audited": sum(t.covered for t in report.totals.values()),
-        **{fate.value: report.total(fate) for fate in Fate},
+        **_sums(report.totals),
         "seconds": round(report.duration_s, 3),
         "peak_rss_mib": round(report.peak_rss_bytes / MIB, 1),
         **_table("this_pass", _pass_rows(report)),
         **_table("whole_ledger", (_row(number, totals) for number, totals in sorted(report.totals.items()))),
         "lost_offsets": places(report.lost) or "none",
-        "gone_offsets": places(report.gone) or "none",
+        "gone_unacknowledged": places(report.gone) or "none",
+    }
+
+
+def _sums(totals: Mapping[int, PartitionTotals]) -> Metadata:
+    return {
+        "audited": sum(partition.covered for partition in totals.values()),
+        **{fate.value: total(totals, fate) for fate in Fate},
+        "gone_acknowledged": acknowledged(totals),
+    }
+
+
+def acknowledgement_metadata(
+    action: str, reason: str, offsets: Mapping[int, OffsetSet], totals: Mapping[int, PartitionTotals]
+) -> Metadata:
+    """What is acknowledged, or would be; and the ledger's sums, which must not be missing from its newest event."""
+    return {
+        "action": action,
+        "reason": reason or "none given",
+        "acknowledged_offsets": places(offsets) or "none",
+        **_sums(totals),
     }
 
 

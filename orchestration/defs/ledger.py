@@ -91,7 +91,7 @@ def _tick_result(
     found = _verdicts_after(context.instance, settings, report)
     restored = sum(partition.restored.count for partition in report.partitions.values())
     now = {
-        "sums": {str(number): [t.covered, *t.counts.values()] for number, t in report.totals.items()},
+        "sums": {str(number): [t.covered, *t.counts.values(), t.acknowledged] for number, t in report.totals.items()},
         "dead": verdicts.tally(report.totals.values()).dead,
         "verdicts": {name: _state(name, verdict) for (_, name), verdict in found.items()},
     }
@@ -147,7 +147,10 @@ def checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         ends = {number: span.end for number, span in kafka.offsets(topic).items()}
         return verdicts.produced_equals_acknowledged(acknowledged, ends)
 
-    @dg.asset_check(asset=LEDGER, description="No offset is LOST, none was removed before the job could read it.")
+    @dg.asset_check(
+        asset=LEDGER,
+        description="No offset is LOST, and none is gone without an acknowledgement.",
+    )
     def nothing_lost(postgres: PostgresResource) -> dg.AssetCheckResult:
         return judged(lambda: judge_lost(postgres))
 
@@ -184,9 +187,19 @@ def deep_audit() -> None:
     ledger_ops.audit_deeply()
 
 
+@dg.job(
+    description="Acknowledge the offsets that are gone, so that the check nothing_lost judges new ones. Without "
+    "dry_run: false, a reason, and confirm: <the topic's name> it only tells what that would cover.",
+    tags=MAX_RUNTIME,
+)
+def acknowledge_gone() -> None:
+    """They stay gone in the ledger; what is LOST cannot be acknowledged."""
+    ledger_ops.acknowledge_gone_offsets()
+
+
 def jobs() -> list["dg.JobDefinition | dg.UnresolvedAssetJobDefinition"]:
-    """`ledger_pass` and `deep_audit`."""
-    return [ledger_pass, deep_audit]
+    """`ledger_pass`, `deep_audit` and `acknowledge_gone`."""
+    return [ledger_pass, deep_audit, acknowledge_gone]
 
 
 def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:

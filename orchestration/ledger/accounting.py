@@ -61,11 +61,18 @@ class PartitionTotals:
     """The sum of one partition's rows in the table `ledger`, `span` being from the first audited offset to the last.
 
     `covered`: offsets in those rows; unequal to the width of `span`, the ledger has a gap or counts an offset twice.
+    `acknowledged`: how many of those that are gone an operator has acknowledged.
     """
 
     span: OffsetRange
     covered: int
     counts: Mapping[Fate, int]
+    acknowledged: int = 0
+
+    @property
+    def unacknowledged(self) -> int:
+        """Offsets that are gone, and that nobody has acknowledged."""
+        return self.counts.get(Fate.GONE, 0) - self.acknowledged
 
     @property
     def is_balanced(self) -> bool:
@@ -112,7 +119,7 @@ class PassReport:
         totals: by partition, over the whole ledger.
         lost: by partition, the offsets that are LOST, at most 100 ranges each, the oldest first; exact counts are in
             `totals`, and all ranges in the table.
-        gone: likewise, the offsets that are gone.
+        gone: likewise, the offsets that are gone and that nobody has acknowledged.
         peak_rss_bytes: the most memory that this process has had so far.
     """
 

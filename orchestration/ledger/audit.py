@@ -75,7 +75,9 @@ def run_pass(
         current.recount(limits.recount_budget_s)
         gone, lost = store.gone_and_lost()
         done = replace(_report(reader.topic, started), ran=True, partitions=current.partitions)
-        return replace(done, totals=store.totals(), gone=gone, lost=lost)
+        found = replace(done, totals=store.totals(), gone=gone, lost=lost)
+        store.unlock()
+        return found
 
 
 def audit_committed(

@@ -22,6 +22,7 @@ FINDINGS_WINDOW_H: Final = 48
 class Standing:
     """The whole ledger of one topic, by partition; of `lost` and `gone` the first ranges.
 
+    `gone`: those that nobody has acknowledged.
     `audited_age_s`: since the last range was audited; None if there is none.
     """
 

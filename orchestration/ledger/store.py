@@ -37,8 +37,12 @@ class LedgerStore:
         self._topic = topic
 
     def try_lock(self) -> bool:
-        """Claim the topic's ledger until the connection closes; False if another session has it."""
+        """Claim the topic's ledger until `unlock`, or until the session ends; False if another session has it."""
         return bool(self._query("try_lock")[0][0])
+
+    def unlock(self) -> None:
+        """Give the ledger up at once: the server ends a session some time after its client has closed it."""
+        self._query("unlock")
 
     def landed(self, partition: int, span: OffsetRange) -> OffsetSet:
         """Offsets of the span that a row of `events` has."""
@@ -113,13 +117,13 @@ class LedgerStore:
         """The whole ledger, by partition."""
         return {
             partition: PartitionTotals(
-                OffsetRange(begin, end), covered, dict(zip((Fate.LANDED, *UNLANDED), counts, strict=True))
+                OffsetRange(begin, end), covered, dict(zip((Fate.LANDED, *UNLANDED), counts, strict=True)), acknowledged
             )
-            for partition, begin, end, covered, *counts in self._query("totals")
+            for partition, begin, end, covered, acknowledged, *counts in self._query("totals")
         }
 
     def gone_and_lost(self, most_ranges: int = 100) -> tuple[dict[int, OffsetSet], dict[int, OffsetSet]]:
-        """GONE and LOST offsets by partition, at most so many ranges each, the lowest offsets first."""
+        """GONE offsets that are not acknowledged, and LOST ones, by partition: at most so many ranges, the lowest."""
         gone: dict[int, OffsetSet] = {}
         lost: dict[int, OffsetSet] = {}
         for partition, gone_text, lost_text in self._query("gone_and_lost"):
@@ -127,6 +131,11 @@ class LedgerStore:
                 if added := OffsetSet.from_sql(text):
                     found[partition] = OffsetSet((found.get(partition, NONE) | added).ranges[:most_ranges])
         return gone, lost
+
+    def acknowledge_gone(self, reason: str, run: str) -> dict[int, OffsetSet]:
+        """Acknowledge all GONE offsets; returns, by partition, those that no earlier run had acknowledged."""
+        found = self._query("acknowledge_gone", reason=reason, run=run)
+        return {partition: OffsetSet.from_sql(text) for partition, text in sorted(found)}
 
     def now(self) -> datetime:
         """The server's clock, which stamps the entries."""

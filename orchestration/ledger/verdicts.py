@@ -10,7 +10,6 @@ from orchestration.ledger.offsets import OffsetSet
 from orchestration.verdicts import Number, Severity, Verdict
 
 NOTHING_AUDITED = "nothing is audited yet: the job has committed no offset, or the ledger has not run"
-UNACCOUNTED = {Fate.LOST: "LOST", Fate.GONE: "gone"}
 SHOWN_RANGES = 10
 SHOWN_HOURS = 5
 
@@ -40,16 +39,19 @@ class Tally:
 def nothing_lost(
     totals: Mapping[int, PartitionTotals], lost: Mapping[int, OffsetSet], gone: Mapping[int, OffsetSet]
 ) -> Verdict:
-    """No offset may be LOST (valid, readable, not landed) or gone (removed before the job could have read it)."""
-    counts = {fate: total(totals, fate) for fate in UNACCOUNTED}
-    figures: dict[str, Number] = {fate.value: count for fate, count in counts.items()}
+    """No offset may be LOST (valid, readable, not landed) or gone (removed before the job could have read it).
+
+    What is gone may be acknowledged, and `gone` are those that are not; what is LOST may never be.
+    """
+    lost_count, gone_count, known = total(totals, Fate.LOST), total(totals, Fate.GONE), acknowledged(totals)
+    figures: dict[str, Number] = {"lost": lost_count, "gone": gone_count, "gone_acknowledged": known}
     if not totals:
         return Verdict(True, NOTHING_AUDITED, metadata=figures)
-    if not any(counts.values()):
-        return Verdict(True, f"all of {_covered(totals):,} audited offsets are accounted for", metadata=figures)
-    ranges = {Fate.LOST: lost, Fate.GONE: gone}
-    told = [f"{counts[fate]:,} {word}: {places(ranges[fate])}" for fate, word in UNACCOUNTED.items() if counts[fate]]
-    return Verdict(False, "; ".join(told), metadata=figures)
+    wrong = [("LOST", lost_count, lost), ("gone", gone_count - known, gone)]
+    told = [f"{count:,} {word}: {places(where)}" for word, count, where in wrong if count]
+    words = told or [f"all of {_covered(totals):,} audited offsets are accounted for"]
+    accepted = [f"{known:,} gone, acknowledged"] if known else []
+    return Verdict(not told, "; ".join(words + accepted), metadata=figures)
 
 
 def offsets_balance(totals: Mapping[int, PartitionTotals]) -> Verdict:
@@ -164,10 +166,11 @@ def hours_complete(waiting: Sequence[str], reported: int, patience_s: float) -> 
 
 def places(offsets: Mapping[int, OffsetSet]) -> str:
     """Offsets for a person to read: `partition 2: 17, 20-29`; of each partition the first ranges."""
-    return "; ".join(f"partition {number}: {_ranges(found)}" for number, found in sorted(offsets.items()) if found)
+    return "; ".join(f"partition {number}: {shown(found)}" for number, found in sorted(offsets.items()) if found)
 
 
-def _ranges(offsets: OffsetSet) -> str:
+def shown(offsets: OffsetSet) -> str:
+    """Offsets of one partition for a person to read: `17, 20-29`, the first ranges."""
     words = [f"{r.begin}" if r.end == r.begin + 1 else f"{r.begin}-{r.end - 1}" for r in offsets.ranges[:SHOWN_RANGES]]
     return ", ".join(words) + (" and more" if len(offsets.ranges) > SHOWN_RANGES else "")
 
@@ -181,6 +184,11 @@ def _imbalance(number: int, totals: PartitionTotals) -> str:
 def total(totals: Mapping[int, PartitionTotals], fate: Fate) -> int:
     """Offsets of this fate, over all partitions."""
     return sum(partition.counts.get(fate, 0) for partition in totals.values())
+
+
+def acknowledged(totals: Mapping[int, PartitionTotals]) -> int:
+    """Offsets that are gone and acknowledged, over all partitions."""
+    return sum(partition.acknowledged for partition in totals.values())
 
 
 def _covered(totals: Mapping[int, PartitionTotals]) -> int:

@@ -48,6 +48,8 @@ def _ledger(report: Report) -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily("pi3_ledger_timestamp_seconds", words, report.at_s)
     fates = _renamed(report.numbers, {fate: fate for fate in FATES})
     yield _family("pi3_ledger_offsets", "Audited offsets, by what became of their records.", ("fate",), fates)
+    words = "Offsets that are gone and that an operator has acknowledged."
+    yield GaugeMetricFamily("pi3_ledger_acknowledged_offsets", words, report.numbers.get("gone_acknowledged"))
     words = "Committed offsets that the last pass left for the next."
     yield GaugeMetricFamily("pi3_ledger_backlog_offsets", words, report.numbers.get("backlog"))
 

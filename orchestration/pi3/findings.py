@@ -51,6 +51,8 @@ PRIVILEGES: Final = (
     Privilege("reader", "events", "INSERT", wanted=False),
     Privilege("auditor", "ledger", "INSERT"),
     Privilege("auditor", "dead_letters", "INSERT"),
+    Privilege("auditor", "gone_acknowledgements", "INSERT"),
+    Privilege("auditor", "gone_acknowledgements", "DELETE", wanted=False),
     Privilege("auditor", "events", "INSERT", wanted=False),
 )
 

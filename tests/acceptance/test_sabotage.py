@@ -148,7 +148,7 @@ def test_a_deleted_dead_letter_is_noticed_and_restored(api: DagsterApi, table: T
 
 
 def test_records_deleted_before_the_job_could_read_them_are_gone(api: DagsterApi, settings: Settings) -> None:
-    """Last, for what is gone stays gone: the check stays red until the ledger of that range is closed by hand."""
+    """Last, for what is gone stays gone: the check stays red until somebody acknowledges it."""
     found = resources(settings)
     launch(api, "stop_pipeline")
     assert active(found["flink"].client, settings) == []

@@ -11,8 +11,10 @@ from typing import Any
 import dagster as dg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from orchestration.defs import dead_letters, ledger
+from orchestration.ledger.acknowledgement import acknowledge_gone
 from orchestration.ledger.letters import printable, read_letters
 from orchestration.ledger.standing import read_deep_audit, read_standing
 from orchestration.ledger.verdicts import Tally
@@ -120,6 +122,19 @@ def test_a_deleted_row_turns_the_check_red_and_its_return_green(pipeline: Pipeli
     standing = read_standing(pipeline.postgres, pipeline.settings.kafka_topic)
     assert list(standing.lost[0]) == [1]
     pipeline.land(1)
+    assert pipeline.tick()[0] == ["ledger", "nothing_lost passed"]
+
+
+def test_an_acknowledgement_turns_the_check_green(pipeline: Pipeline) -> None:
+    pipeline.send(good(0))
+    pipeline.land(0)
+    pipeline.tick()
+    pipeline.send(good(1))
+    place = TopicPartition(pipeline.settings.kafka_topic, 0, 2)
+    admin = AdminClient({"bootstrap.servers": pipeline.kafka.bootstrap_servers})
+    admin.delete_records([place])[place].result(10)
+    assert pipeline.tick()[0] == ["ledger", "nothing_lost ERROR"]
+    acknowledge_gone(pipeline.postgres, pipeline.settings.kafka_topic, "an outage", "r1")
     assert pipeline.tick()[0] == ["ledger", "nothing_lost passed"]
 
 

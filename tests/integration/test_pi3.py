@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.dagster_api import DagsterApi
+from orchestration.ledger.acknowledgement import acknowledge_gone
 from orchestration.pi3 import servers
 from orchestration.pi3.app import app
 from orchestration.resources.kafka import KafkaResource
@@ -155,6 +156,20 @@ def test_ledger_and_dead_letters(scene: Scene) -> None:
     scene.execute("DELETE FROM events WHERE event_id = 'e1'")
     scene.audit()
     assert {row["check"]: row["verdict"] for row in told("ledger", code=1)["verdicts"]}["nothing_lost"] == "ERROR"
+
+
+@pytest.mark.usefixtures("scene_servers")
+def test_what_is_gone_is_shown_before_it_is_acknowledged(scene: Scene) -> None:
+    scene.run_job(event("e1"))
+    scene.audit()
+    scene.remove_unread(2)
+    scene.audit()
+    row = {"partition": 0, "acknowledged": 0, "unacknowledged": 2, "offsets": "1-2"}
+    assert told("ledger", "acknowledge")["gone"] == [row]
+    acknowledge_gone(scene.postgres, scene.topic, "an outage", "r1")
+    assert told("ledger", "acknowledge")["gone"] == [row | {"acknowledged": 2, "unacknowledged": 0, "offsets": ""}]
+    (judged,) = (row for row in told("ledger")["verdicts"] if row["check"] == "nothing_lost")
+    assert (judged["verdict"], judged["why"][-20:]) == ("passed", "2 gone, acknowledged")
 
 
 def test_the_doctor_finds_what_is_wrong(scene: Scene, scene_servers: servers.Servers) -> None:

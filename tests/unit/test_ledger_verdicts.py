@@ -25,12 +25,12 @@ from orchestration.ledger.verdicts import (
 from orchestration.verdicts import Severity
 
 
-def totals(begin: int, end: int, covered: int | None = None, **counts: int) -> PartitionTotals:
+def totals(begin: int, end: int, covered: int | None = None, acknowledged: int = 0, **counts: int) -> PartitionTotals:
     """Totals of one partition; what `counts` does not name landed."""
     named = {Fate(name): count for name, count in counts.items()}
     width = end - begin if covered is None else covered
     fates = dict.fromkeys(Fate, 0) | {Fate.LANDED: width - sum(named.values())} | named
-    return PartitionTotals(OffsetRange(begin, end), width, fates)
+    return PartitionTotals(OffsetRange(begin, end), width, fates, acknowledged)
 
 
 def offsets(*numbers: int) -> OffsetSet:
@@ -58,6 +58,35 @@ def offsets(*numbers: int) -> OffsetSet:
             False,
             "1 LOST: partition 0: 9; 1 gone: partition 0: 0",
         ),
+        (
+            {0: totals(0, 100, gone=20, acknowledged=20), 1: totals(0, 9)},
+            {},
+            {},
+            True,
+            "all of 109 audited offsets are accounted for; 20 gone, acknowledged",
+        ),
+        # Of another partition, or of the same one, but later.
+        (
+            {0: totals(0, 100, gone=20, acknowledged=20), 1: totals(0, 9, gone=2)},
+            {},
+            {1: offsets(3, 4)},
+            False,
+            "2 gone: partition 1: 3-4; 20 gone, acknowledged",
+        ),
+        (
+            {0: totals(0, 100, gone=23, acknowledged=20)},
+            {},
+            {0: offsets(50, 51, 60)},
+            False,
+            "3 gone: partition 0: 50-51, 60; 20 gone, acknowledged",
+        ),
+        (
+            {0: totals(0, 100, gone=20, lost=1, acknowledged=20)},
+            {0: offsets(40)},
+            {},
+            False,
+            "1 LOST: partition 0: 40; 20 gone, acknowledged",
+        ),
     ],
 )
 def test_nothing_lost(
@@ -70,6 +99,8 @@ def test_nothing_lost(
     verdict = nothing_lost(ledger, lost, gone)
     assert (verdict.passed, verdict.severity) == (passed, Severity.ERROR)
     assert words in verdict.description
+    counted = {name: sum(t.counts[Fate(name)] for t in ledger.values()) for name in ("lost", "gone")}
+    assert verdict.metadata == counted | {"gone_acknowledged": sum(t.acknowledged for t in ledger.values())}
 
 
 def test_long_lists_of_offsets_are_cut() -> None:

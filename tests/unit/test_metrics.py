@@ -85,9 +85,8 @@ def test_each_figure_becomes_a_metric() -> None:
         {"rows": 9, "lag": 3, "lag_partition_0": 1, "lag_partition_1": 2, "latency_p50_s": 0.1, "latency_p99_s": 0.2},
         {"health": "landing", "health_words": "well"},
     )
-    ledger = Report(
-        2.0, {"landed": 9, "superseded": 1, "dead": 2, "gone": 0, "lost": 0, "backlog": 4, "seconds": 1}, {}
-    )
+    fates = {"landed": 9, "superseded": 1, "dead": 2, "gone": 3, "lost": 0}
+    ledger = Report(2.0, fates | {"gone_acknowledged": 1, "backlog": 4, "seconds": 1}, {})
     letters = Report(3.0, {"dead_letters": 2, "reason_blank": 2, "redriven": 1, "redriven_unconfirmed": 0}, {})
     reports = {"events": events, "ledger": ledger, "dead_letters": letters}
     assert samples(Standing(reports, {("ledger", "nothing_lost"): 2})) == {
@@ -103,8 +102,9 @@ def test_each_figure_becomes_a_metric() -> None:
         ("pi3_ledger_offsets", (("fate", "landed"),)): 9,
         ("pi3_ledger_offsets", (("fate", "superseded"),)): 1,
         ("pi3_ledger_offsets", (("fate", "dead"),)): 2,
-        ("pi3_ledger_offsets", (("fate", "gone"),)): 0,
+        ("pi3_ledger_offsets", (("fate", "gone"),)): 3,
         ("pi3_ledger_offsets", (("fate", "lost"),)): 0,
+        ("pi3_ledger_acknowledged_offsets", ()): 1,
         ("pi3_ledger_backlog_offsets", ()): 4,
         ("pi3_dead_letters", (("reason", "blank"),)): 2,
         ("pi3_redrives", (("state", "published"),)): 1,

@@ -137,6 +137,12 @@ def test_a_reset_without_confirmation_is_a_dry_run(world: World) -> None:
     assert ["0", "10", "25", "0", "15"] in [line.split() for line in out.splitlines()]
 
 
+def test_a_confirmed_acknowledgement_is_a_dagster_job(world: World) -> None:
+    pi3("ledger", "acknowledge", "--reason", "an outage", "--confirm", "t")
+    config = {"reason": "an outage", "confirm": "t", "dry_run": False}
+    assert world.launched == [("acknowledge_gone", {"ops": {"acknowledge_gone_offsets": {"config": config}}})]
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -161,6 +167,7 @@ def test_an_error_is_one_line_with_its_exit_code(error: Exception, code: int, wo
         (["job", "replay", "0:5"], "should be PARTITION:FIRST-END"),
         (["job", "replay", "0:1-2", "0:4-5"], "one for a partition"),
         (["groups", "reset", "pi3-splitpay", "--to", "latest"], "use `pi3 job reset`|with `pi3 job reset`"),
+        (["ledger", "acknowledge", "--confirm", "t", "--reason", " "], "add --reason"),
         (["logs", "nobody"], "no log of nobody"),
         (["dead-letters", "redrive"], "select the letters"),
         (["dead-letters", "redrive", "--reason", "odd"], "no such reason: odd"),

@@ -10,4 +10,6 @@ GRANT USAGE ON SEQUENCE events_id_seq TO {writer};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {auditor};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {auditor};
 REVOKE INSERT, UPDATE, DELETE ON events, schema_migrations, streaming_jobs, job_versions, replays FROM {auditor};
+-- What was acknowledged, and why, stays as it was said.
+REVOKE UPDATE, DELETE ON gone_acknowledgements FROM {auditor};
 REVOKE USAGE ON SEQUENCE events_id_seq FROM {auditor};
