@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.contestants import catalogue
-from bench.experiments import growth, latency, ledger, producer, throughput, whole_stack
+from bench.experiments import growth, latency, ledger, producer, start, throughput, whole_stack
 from bench.own_stack import Site, open_site
 from bench.raw import Raw
 from bench.reporting.plots import draw
@@ -23,7 +23,7 @@ STACK_DIR: Final = REPOSITORY / ".stack" / "bench"
 RESULTS: Final = REPOSITORY / "bench" / "results"
 SMOKE_EVENTS: Final = 20_000
 # In these Dagster is part of what is measured.
-WITH_DAGSTER: Final = ("idle", "hour")
+WITH_DAGSTER: Final = ("start", "idle", "hour")
 HOUR_RATE_PER_S: Final = 1_000
 _DESCRIPTION: Final = """\
 Measure this pipeline and its rivals on the same broker, topic and Postgres, on a stack of the benchmark's own, and
@@ -61,6 +61,7 @@ def _run(name: str, raw: Raw, flags: argparse.Namespace) -> bool:
 
 def _write_report(raw: Raw) -> None:
     found = raw.read()
+    raw.folder.mkdir(parents=True, exist_ok=True)
     (raw.folder / "report.md").write_text(markdown(found), "utf-8")
     draw(found, raw.folder)
     say(f"wrote {raw.folder / 'report.md'}")
@@ -92,6 +93,10 @@ def _producer(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
     return producer.measure(site, *((SMOKE_EVENTS, 1) if flags.smoke else (flags.events // 4, flags.runs)))
 
 
+def _start(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
+    return start.measure(site, 1 if flags.smoke else flags.runs)
+
+
 def _idle(site: Site, flags: argparse.Namespace) -> dict[str, Any]:
     # The JVMs compile for minutes.
     return whole_stack.measure_idle(site, *((20.0, 10.0) if flags.smoke else (180.0, 60.0)))
@@ -107,6 +112,7 @@ EXPERIMENTS: Final[dict[str, Callable[[Site, argparse.Namespace], dict[str, Any]
     "growth": _growth,
     "ledger": _ledger,
     "producer": _producer,
+    "start": _start,
     "idle": _idle,
     "hour": _hour,
 }

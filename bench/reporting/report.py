@@ -22,6 +22,7 @@ SECTIONS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]]] = 
     "growth": ("Growth", sections.growth),
     "ledger": ("Recovery and catching up", sections.ledger),
     "producer": ("Producer", sections.producer),
+    "start": ("Commands", sections.start),
     "idle": ("Idle stack", sections.idle),
     "hour": ("An hour of events", sections.hour),
 }

@@ -9,7 +9,7 @@ from typing import Final
 from bench.figures import ratios, spread
 from bench.reporting.tables import SERVERS, Figures, around_median, counted, median_of, plain, table, voids
 
-__all__ = ["growth", "hour", "idle", "latency", "ledger", "producer", "throughput"]
+__all__ = ["growth", "hour", "idle", "latency", "ledger", "producer", "start", "throughput"]
 
 BASE: Final = "ours"
 
@@ -107,6 +107,13 @@ def producer(measured: Figures) -> str:
     ]
     head = ["what", "of Kafka's test", "min-max", "k events/s"]
     return f"{measured['events']:,} events.\n\n{table(head, rows)}"
+
+
+def start(measured: Figures) -> str:
+    """Seconds, median and span."""
+    found = counted(measured["results"])
+    rows = [[name, plain(spread([run["seconds"] for run in runs]), 1)] for name, runs in found.items()]
+    return table(["command", "seconds"], rows)
 
 
 def idle(measured: Figures) -> str:
