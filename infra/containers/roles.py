@@ -94,7 +94,7 @@ def dagster_process(paths: StackPaths, name: str, site: Site, passed_on: Sequenc
     with (paths.dagster_home / "prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         dagster.prepare(paths, PORTS, instance(site, passed_on), code_host="code")
-    return _named(dagster.programs(paths, PORTS, EVERYWHERE), name)
+    return _named(dagster.programs(paths, PORTS, EVERYWHERE, code_host="code"), name)
 
 
 def instance(site: Site, passed_on: Sequence[str]) -> Mapping[str, object]:

@@ -21,7 +21,12 @@ INSTANCE: Final[dict[str, dict[str, Any]]] = {
     "run_coordinator": {
         "module": "dagster.core.run_coordinator",
         "class": "QueuedRunCoordinator",
-        "config": {"dequeue_interval_seconds": 1},
+        "config": {
+            "dequeue_interval_seconds": 1,
+            # A run that is due while the code server is started again waits for it, and does not fail.
+            "max_user_code_failure_retries": 12,
+            "user_code_failure_retry_delay": 5,
+        },
     },
     # Of the runs that ask for a pool, such as replays, one at a time; the others wait in the queue.
     "concurrency": {"runs": {"max_concurrent_runs": 4}, "pools": {"granularity": "run", "default_limit": 1}},
@@ -74,8 +79,8 @@ def _create_storage(paths: StackPaths) -> None:
         raise SetupError(f"Dagster cannot create its storage in {paths.dagster_home}: {done.stderr.strip()[-300:]}")
 
 
-def programs(paths: StackPaths, ports: Ports, host: str = LOOPBACK) -> list[Program]:
-    """Code server, webserver and daemon; the first two listen at `host`."""
+def programs(paths: StackPaths, ports: Ports, host: str = LOOPBACK, code_host: str = LOOPBACK) -> list[Program]:
+    """Code server, webserver and daemon; the first two listen at `host`, and the first is found at `code_host`."""
     environment = {
         "DAGSTER_HOME": str(paths.dagster_home),
         "PYTHONUNBUFFERED": "1",
@@ -90,8 +95,12 @@ def programs(paths: StackPaths, ports: Ports, host: str = LOOPBACK) -> list[Prog
             "--lazy-load-user-code")  # fmt: skip
     workspace = ("-w", str(paths.conf / "workspace.yaml"))
     web = ("-m", "dagster_webserver", "-h", host, "-p", str(ports.dagster), *workspace)
+    # A daemon that does not find the code server looks for it again a minute later.
+    after_code = (python, "-m", "infra.local.once_listening", code_host, str(ports.dagster_code))
     return [
         Program("dagster-code", (python, "-m", "dagster", *code), environment, priority=30),
         Program("dagster-webserver", (python, *web), environment, priority=40),
-        Program("dagster-daemon", (python, "-m", "dagster._daemon", "run", *workspace), daemon, priority=40),
+        Program(
+            "dagster-daemon", (*after_code, python, "-m", "dagster._daemon", "run", *workspace), daemon, priority=40
+        ),
     ]

@@ -52,7 +52,7 @@ def server_properties(paths: StackPaths, ports: Ports, extra: Mapping[str, Liste
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
-        # After a kill -9 the controller waits for so long before it takes the same broker for a new one; 9 s by default.
+        # After a kill -9 the controller waits for so long before it takes the broker for a new one; 9 s by default.
         "broker.session.timeout.ms": 3_000,
         "broker.heartbeat.interval.ms": 1_000,
     }

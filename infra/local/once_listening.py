@@ -1,0 +1,38 @@
+"""`python -m infra.local.once_listening HOST PORT COMMAND…`: becomes the command once something listens there.
+
+Supervisord starts programs in an order and waits for none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import Final
+
+POLL_S: Final = 0.2
+# Then the command may tell by itself what it lacks.
+PATIENCE_S: Final = 60.0
+
+
+def main() -> None:
+    """Wait, and let the command take this process over."""
+    host, port, *command = sys.argv[1:]
+    deadline = time.monotonic() + PATIENCE_S
+    while not listening(host, int(port)) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    os.execv(command[0], command)
+
+
+def listening(host: str, port: int) -> bool:
+    """Whether a connection is accepted there."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()
