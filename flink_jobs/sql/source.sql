@@ -17,7 +17,7 @@ CREATE TEMPORARY TABLE source_events (
     'properties.allow.auto.create.topics' = 'false',
     'properties.max.poll.records' = '5000',
     -- A fetch that waits is answered as soon as there is a record; half a second, the default, is for nothing.
-    'properties.fetch.max.wait.ms' = '2000',
+    'properties.fetch.max.wait.ms' = '5000',
     'scan.topic-partition-discovery.interval' = '60 s',
     $scan_range,
     'format' = 'strict-json'

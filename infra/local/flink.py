@@ -131,6 +131,9 @@ def _program(paths: StackPaths, name: str, main_class: str, *options: str) -> Pr
         *shared_classes(paths, name),
         *options,
         "-XX:+ExitOnOutOfMemoryError",
+        # A TaskManager that comes back at the address of the one before may be called by the JobManager before it calls
+        # itself. With one connection for both ways it then never gets through: its answers are discarded, for ever.
+        "-Dpekko.remote.classic.use-passive-connections=off",
         f"-Dlog4j.configurationFile={paths.conf / 'flink' / 'log4j-console.properties'}",
         *_module_options(),
     )
