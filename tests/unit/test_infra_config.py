@@ -119,6 +119,16 @@ def test_flinks_jvms_hold_what_its_configuration_promises(paths: StackPaths) -> 
     assert f"-Xmx{mib('jobmanager.memory.heap.size')}m\n" in jobmanager
 
 
+def test_flinks_processes_have_a_connection_each_way(paths: StackPaths) -> None:
+    option = "-Dpekko.remote.classic.use-passive-connections=off"
+    assert all(option in program.command for program in flink.programs(paths))
+
+
+def test_a_run_that_is_due_waits_for_the_code_server() -> None:
+    coordinator = dagster.INSTANCE["run_coordinator"]["config"]
+    assert coordinator["max_user_code_failure_retries"] * coordinator["user_code_failure_retry_delay"] >= 60
+
+
 def test_flinks_files_are_read_back_as_written(paths: StackPaths, tmp_path: Path) -> None:
     connector = tmp_path / "flink-connector-x-1.0.jar"
     connector.touch()
