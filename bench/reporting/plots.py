@@ -103,7 +103,7 @@ def _latency(axes: Axes, measured: Figures) -> None:
             points = [(run["rate"], run["latency_ms"][share]) for run in runs]
             axes.plot(*zip(*points, strict=True), style, marker="o", label=f"{name} {share}")
     axes.set(xscale="log", yscale="log", xlabel="events/s", ylabel="ms from the record's timestamp to a visible row")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def _growth(axes: Axes, measured: list[Figures], dimension: str) -> None:
