@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any, Final
+
+import psutil
 
 from bench.load import steady
 from bench.own_stack import Site
@@ -27,11 +30,9 @@ def measure_idle(site: Site, settle_s: float, seconds: float) -> dict[str, Any]:
     processes = servers(site.stack)
     before, began = cpu_s(processes), time.monotonic()
     time.sleep(seconds)
-    taken_s = time.monotonic() - began
-    after = cpu_s(processes)
     return {
         "seconds": seconds,
-        "cpu_share": {name: (after[name] - before[name]) / taken_s for name in processes},
+        "cpu_share": _shares(processes, before, began),
         "memory_mb": memory_mb(processes),
     }
 
@@ -53,7 +54,7 @@ def measure_hour(site: Site, rate_per_s: int, seconds: float) -> dict[str, Any]:
             producer.check()
             samples.append({"minute": (now - began) / 60, "memory_mb": memory_mb(processes)})
             time.sleep(SAMPLE_S)
-        taken_s, after = time.monotonic() - began, cpu_s(processes)
+        cpu_share = _shares(processes, before, began)
         report = json.loads(producer.wait(PATIENCE_S).strip().splitlines()[-1])
     finally:
         producer.stop()
@@ -65,9 +66,15 @@ def measure_hour(site: Site, rate_per_s: int, seconds: float) -> dict[str, Any]:
         "seconds": seconds,
         "rows": rows,
         "samples": samples,
-        "cpu_share": {name: (after[name] - before[name]) / taken_s for name in processes},
+        "cpu_share": cpu_share,
         "void": "" if exact and not again else f"{rows:,} rows of {count:,} events; started again: {again}",
     }
+
+
+def _shares(processes: Mapping[str, psutil.Process], before_s: Mapping[str, float], began: float) -> dict[str, float]:
+    """Of a core, by process, since `began` (monotonic time)."""
+    taken_s = time.monotonic() - began
+    return {name: (after_s - before_s[name]) / taken_s for name, after_s in cpu_s(processes).items()}
 
 
 def _launch(site: Site) -> None:
