@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 from typing import Final
 
-POLL_S: Final = 0.2
+from infra.local.supervisor import wait_until
+
 # Then the command may tell by itself what it lacks.
 PATIENCE_S: Final = 60.0
 
@@ -19,9 +19,7 @@ PATIENCE_S: Final = 60.0
 def main() -> None:
     """Wait, and let the command take this process over."""
     host, port, *command = sys.argv[1:]
-    deadline = time.monotonic() + PATIENCE_S
-    while not listening(host, int(port)) and time.monotonic() < deadline:
-        time.sleep(POLL_S)
+    wait_until(lambda: listening(host, int(port)), PATIENCE_S)
     os.execv(command[0], command)
 
 
