@@ -15,6 +15,7 @@ from infra.local.errors import SetupError, in_one_line
 from infra.local.paths import REPOSITORY
 
 FOLDER: Final = REPOSITORY / "infra" / "containers"
+PACKAGES: Final = "podman netavark aardvark-dns iptables runc"
 # Where pip looks, the nearest first.
 PIP_CONFIGURATIONS: Final = (Path("~/.config/pip/pip.conf"), Path("~/.pip/pip.conf"), Path("/etc/pip.conf"))
 
@@ -96,7 +97,7 @@ def find(environment: Mapping[str, str]) -> Engine:
     for program in ("podman", "docker"):
         if shutil.which(program):
             return Engine(program, environment)
-    raise SetupError("no container engine: install Podman (on Debian: podman netavark aardvark-dns), or Docker")
+    raise SetupError(f"no container engine: install Podman (on Debian: {PACKAGES}), or Docker")
 
 
 def build_secrets() -> dict[str, Path]:

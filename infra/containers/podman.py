@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from infra.containers.engine import Engine
+from infra.containers.engine import PACKAGES, Engine
 from infra.local.detach import detach
 from infra.local.errors import SetupError, in_one_line
 from infra.local.supervisor import wait_until
@@ -32,7 +32,7 @@ CONFIGURATIONS: Final = {
 
 
 def configure(engine: Engine, folder: Path, image: str, say: Callable[[str], None]) -> Engine:
-    """The engine with the first configuration that runs a container.
+    """The engine with the first configuration that runs a container, and gives it a network.
 
     Raises:
         SetupError: none does; the message has Podman's words.
@@ -43,10 +43,21 @@ def configure(engine: Engine, folder: Path, image: str, say: Callable[[str], Non
         candidate = configured(engine, folder)
         tried = candidate.run("run", "--rm", "--network=none", image, "true")
         if tried.returncode == 0:
+            _require_network(candidate, image)
             say(f"podman runs containers {words}")
             return candidate
         complaint = complaint or tried.stderr
     raise SetupError(f"podman cannot run a container: {in_one_line(complaint)}")
+
+
+def _require_network(engine: Engine, image: str) -> None:
+    # Its words alone do not help: netavark without iptables says "No such file or directory".
+    tried = engine.run("run", "--rm", "--network=bridge", image, "true")
+    if tried.returncode:
+        raise SetupError(
+            f"podman runs containers, but gives them no network: {in_one_line(tried.stderr)}. "
+            f"It needs netavark, aardvark-dns and iptables; install those that are missing (on Debian: {PACKAGES})"
+        )
 
 
 def configured(engine: Engine, folder: Path) -> Engine:

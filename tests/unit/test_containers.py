@@ -13,7 +13,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster_docker import DockerRunLauncher
 
 from infra.containers import health, podman, roles
-from infra.containers.engine import FOLDER, Engine
+from infra.containers.engine import FOLDER, PACKAGES, Engine
 from infra.containers.site import ENGINE_SOCKET, LIMITS, SCRATCH, Site
 from infra.local.errors import SetupError
 from infra.local.paths import StackPaths
@@ -168,6 +168,17 @@ def test_the_first_configuration_that_runs_a_container_is_taken(needs: str, word
     assert words in told[0]
     assert ("CONTAINERS_CONF" in found.environment) == bool(needs)
     assert podman.configured(engine, tmp_path) == found, "later commands find it again"
+
+
+def test_containers_without_a_network_are_refused_with_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "podman").write_text(
+        '#!/bin/sh\n[ "$3" = --network=none ] && exit 0\necho "netavark: No such file or directory" >&2\nexit 127\n'
+    )
+    (tmp_path / "podman").chmod(0o755)
+    engine = Engine(str(tmp_path / "podman"), {"PATH": os.defpath})
+    with pytest.raises(SetupError, match=r"no network: netavark: No such file.*iptables") as refused:
+        podman.configure(engine, tmp_path, "image", print)
+    assert PACKAGES in str(refused.value)
 
 
 def test_health_is_an_answer() -> None:
