@@ -26,6 +26,7 @@ class Pipeline:
         code = self.project.container("code")
         assert code is not None
         done = self.project.engine.run("exec", code, "python", "-W", "ignore", "-m", "orchestration.pi3", *command)
+        assert done.stdout, f"pi3 {' '.join(command)} exits with {done.returncode} and says: {done.stderr}"
         return json.loads(done.stdout)
 
     def fates(self) -> dict[str, int]:
