@@ -13,13 +13,14 @@ from typing import Any, Final
 
 from orchestration.cli.dagster_api import DagsterApi
 
-ASSETS: Final = ("events", "ledger", "dead_letters")
+# By asset a label that each of its reports has, and no other observation of it, as that of a replay or a deep audit.
+REPORTS: Final = {"events": "health", "ledger": "landed", "dead_letters": "dead_letters"}
 
 # An integer as text: GraphQL's own have 32 bits.
 NEWEST: Final = """
 fragment Newest on Asset {
-  assetMaterializations(limit: 1) { ...Told }
-  assetObservations(limit: 1) { ...Told }
+  assetMaterializations(limit: 5) { ...Told }
+  assetObservations(limit: 5) { ...Told }
 }
 fragment Told on DisplayableEvent {
   ... on MaterializationEvent { timestamp }
@@ -61,7 +62,7 @@ def read_standing(api: DagsterApi, checks: Sequence[tuple[str, str]]) -> Standin
         ConfigurationError: it refuses the query.
     """
     answer = api.ask(query(checks))
-    reports = {asset: newest(answer[asset]) for asset in ASSETS}
+    reports = {asset: newest(answer[asset], label) for asset, label in REPORTS.items()}
     severities = {check: severity(answer[f"check_{index}"]) for index, check in enumerate(checks)}
     return Standing(
         {asset: report for asset, report in reports.items() if report is not None},
@@ -71,7 +72,7 @@ def read_standing(api: DagsterApi, checks: Sequence[tuple[str, str]]) -> Standin
 
 def query(checks: Sequence[tuple[str, str]]) -> str:
     """One query for everything."""
-    fields = [f'{asset}: assetOrError(assetKey: {{path: ["{asset}"]}}) {{ ...Newest }}' for asset in ASSETS]
+    fields = [f'{asset}: assetOrError(assetKey: {{path: ["{asset}"]}}) {{ ...Newest }}' for asset in REPORTS]
     for index, (asset, name) in enumerate(checks):
         at = f"assetKey: {{path: {json.dumps(asset.split('/'))}}}, checkName: {json.dumps(name)}"
         # The last execution may be one that has not ended yet.
@@ -79,12 +80,13 @@ def query(checks: Sequence[tuple[str, str]]) -> str:
     return "query Standing {\n" + "\n".join(fields) + "\n}" + NEWEST
 
 
-def newest(asset: Mapping[str, Any]) -> Report | None:
-    """The materialization or observation that came last."""
+def newest(asset: Mapping[str, Any], label: str) -> Report | None:
+    """The last materialization or observation that has the label."""
     events = [*asset.get("assetMaterializations", ()), *asset.get("assetObservations", ())]
-    if not events:
+    reports = [event for event in events if any(entry["label"] == label for entry in event["metadataEntries"])]
+    if not reports:
         return None
-    event = max(events, key=lambda event: float(event["timestamp"]))
+    event = max(reports, key=lambda event: float(event["timestamp"]))
     entries = event["metadataEntries"]
     numbers = {entry["label"]: entry.get("intRepr", entry.get("floatValue")) for entry in entries}
     return Report(

@@ -26,4 +26,14 @@ def pipeline() -> Iterator[Pipeline]:
         chosen = project.up()
         yield Pipeline(project.configured(), api_of(chosen.dagster))
     finally:
+        keep_logs(project.configured())
         project.configured().down(keep_data=False)
+
+
+def keep_logs(project: Project) -> None:
+    """What the containers printed, which goes with them, into `.stack/test-containers/logs`."""
+    folder = project.folder / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in project.containers():
+        told = project.engine.run("logs", name)
+        (folder / f"{name}.log").write_text(told.stdout + told.stderr)

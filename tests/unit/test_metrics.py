@@ -38,17 +38,23 @@ def test_the_last_word_counts_whatever_it_is_called(
     materialized: list[int], observed: list[int], at_s: float | None
 ) -> None:
     found = newest(
-        {"assetMaterializations": list(map(told, materialized)), "assetObservations": list(map(told, observed))}
+        {"assetMaterializations": list(map(told, materialized)), "assetObservations": list(map(told, observed))},
+        "newest",
     )
     assert (found.at_s if found else None) == at_s
 
 
 def test_an_asset_that_is_not_there_has_no_word() -> None:
-    assert newest({"__typename": "AssetNotFoundError"}) is None
+    assert newest({"__typename": "AssetNotFoundError"}, "newest") is None
+
+
+def test_an_event_of_another_kind_does_not_hide_the_report() -> None:
+    found = newest({"assetMaterializations": [told(1000, landed=7)], "assetObservations": [told(2000)]}, "landed")
+    assert found == Report(1.0, {"landed": 7.0}, {})
 
 
 def test_numbers_and_texts_are_told_apart() -> None:
-    found = newest({"assetMaterializations": [told(1500, rows=2**40, share=0.5, health="landing")]})
+    found = newest({"assetMaterializations": [told(1500, rows=2**40, share=0.5, health="landing")]}, "rows")
     assert found == Report(1.5, {"rows": float(2**40), "share": 0.5}, {"health": "landing"})
 
 
@@ -143,7 +149,7 @@ class Dagster:
             ]
             return 200, {"data": {"assetNodes": nodes}}
         passed = [{"evaluation": {"success": True, "severity": "ERROR"}}]
-        events = {"assetMaterializations": [], "assetObservations": [told(1000, rows=7)]}
+        events = {"assetMaterializations": [], "assetObservations": [told(1000, rows=7, health="landing")]}
         return 200, {"data": {"events": events, "ledger": {}, "dead_letters": {}, "check_0": passed, "check_1": []}}
 
 
