@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     containers_image: str = "localhost/pi3:latest"
     containers_socket: Path = Path("/var/run/docker.sock")  # of the engine, as the host names it
     containers_socket_gid: Annotated[int, Field(ge=0)] = 0  # the group that may use it
+    # What the addresses of their network begin with; `make containers` takes the next that is free
+    containers_subnet: Annotated[str, Field(pattern=r"^\d{1,3}\.\d{1,3}\.\d{1,3}$")] = "10.93.57"
 
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None
@@ -244,6 +246,7 @@ def container_site(settings: Settings) -> Site:
         image=settings.containers_image,
         socket=settings.containers_socket,
         socket_gid=settings.containers_socket_gid,
+        subnet=settings.containers_subnet,
     )
 
 

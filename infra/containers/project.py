@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from infra.containers import podman
+from infra.containers import podman, subnet
 from infra.containers.engine import FOLDER, Engine
 from infra.containers.site import PROJECT_LABEL, Site
 from infra.local import ports
@@ -93,6 +93,7 @@ class Project:
             ENGINE_GID=str(self.site.socket_gid),
             DAGSTER_PORT=str(chosen.dagster),
             FLINK_PORT=str(chosen.flink_rest),
+            SUBNET=subnet.choose(self.engine, self.site.network(), self.site.subnet),
         )
 
     def down(self, *, keep_data: bool = True) -> None:

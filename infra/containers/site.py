@@ -19,6 +19,9 @@ RUN_STOP_TIMEOUT_S: Final = 120
 # Named each time: what Podman takes by itself when asked by its API may be more than the kernel grants.
 LIMITS: Final = [{"name": name, "soft": 20_000, "hard": 20_000} for name in ("nofile", "nproc")]
 
+# The servers' last numbers within the subnet, as compose.yaml has them.
+ADDRESSES: Final = {"kafka": 11, "postgres": 12, "jobmanager": 13, "code": 14, "webserver": 15}
+
 CONFINED: Final[dict[str, Any]] = {
     "read_only": True,
     "cap_drop": ["ALL"],
@@ -30,12 +33,15 @@ CONFINED: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Site:
-    """One compose project. `socket` is the engine's, as the host names it; `socket_gid` the group that may use it."""
+    """One compose project. `socket` is the engine's, as the host names it; `socket_gid` the group that may use it;
+    `subnet` the three numbers that the addresses of its network begin with.
+    """
 
     project: str
     image: str
     socket: Path
     socket_gid: int
+    subnet: str = "10.93.57"
 
     def name(self, of: str) -> str:
         """A container's name within the project."""
@@ -45,10 +51,15 @@ class Site:
         """The network of the servers, as compose names it."""
         return f"{self.project}_pipeline"
 
+    def hosts(self) -> dict[str, str]:
+        """The servers' addresses by name, for which no name server is asked."""
+        return {name: f"{self.subnet}.{number}" for name, number in ADDRESSES.items()}
+
     def producer(self) -> dict[str, Any]:
         """A producer reaches the broker, and writes its report; it has no password and no engine."""
         return {
             **CONFINED,
+            "extra_hosts": self.hosts(),
             "network": self.network(),
             "volumes": [self._volume("run", ROOT / "run")],
             "labels": self._labels(),
@@ -58,6 +69,7 @@ class Site:
         """A Dagster run may do what the code server may: it launches jobs and producers."""
         return {
             **CONFINED,
+            "extra_hosts": self.hosts(),
             "auto_remove": True,
             "group_add": [str(self.socket_gid)],
             "volumes": [

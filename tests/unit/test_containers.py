@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster_docker import DockerRunLauncher
 
-from infra.containers import health, podman, roles
+from infra.containers import health, podman, roles, subnet
 from infra.containers.engine import FOLDER, PACKAGES, Engine
 from infra.containers.site import ENGINE_SOCKET, LIMITS, SCRATCH, Site
 from infra.local.errors import SetupError
@@ -62,11 +63,50 @@ def test_the_two_uis_alone_are_published_and_on_loopback() -> None:
         "jobmanager": ["127.0.0.1:${FLINK_PORT:-8081}:8081"],
         "webserver": ["127.0.0.1:${DAGSTER_PORT:-3000}:3000"],
     }
-    assert COMPOSE["networks"]["pipeline"] == {"internal": True}
-    assert {name for name, service in SERVICES.items() if service["networks"] != ["pipeline"]} == {
-        *published,
-        "code",
-    }
+    assert COMPOSE["networks"]["pipeline"]["internal"] is True
+    assert {name for name, service in SERVICES.items() if "outside" in service["networks"]} == {*published, "code"}
+    assert all("pipeline" in service["networks"] for service in SERVICES.values())
+
+
+def test_servers_are_found_without_a_name_server() -> None:
+    default = "${SUBNET:-10.93.57}"
+    told = {name: address.replace(default, SITE.subnet) for name, address in fixed_addresses().items()}
+    assert told == SITE.hosts()
+    for service in SERVICES.values():
+        assert [host.replace(default, SITE.subnet) for host in service["extra_hosts"]] == [
+            f"{name}:{address}" for name, address in SITE.hosts().items()
+        ]
+    assert SITE.run()["extra_hosts"] == SITE.producer()["extra_hosts"] == SITE.hosts()
+    (pool,) = COMPOSE["networks"]["pipeline"]["ipam"]["config"]
+    subnet, others = (IPv4Network(pool[key].replace(default, SITE.subnet)) for key in ("subnet", "ip_range"))
+    assert all(IPv4Address(address) in subnet for address in told.values())
+    assert not any(IPv4Address(address) in others for address in told.values()), "nobody else is given these"
+
+
+def fixed_addresses() -> dict[str, str]:
+    """Of the services that have one."""
+    networks = {name: service["networks"] for name, service in SERVICES.items()}
+    return {name: found["pipeline"]["ipv4_address"] for name, found in networks.items() if isinstance(found, dict)}
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ((), "10.93.57"),
+        (("10.93.58.0/24", "192.168.0.0/16"), "10.93.57"),
+        (("10.93.57.128/25",), "10.93.58"),
+        (("10.93.0.0/18",), "10.93.64"),
+        (("10.93.57.0/24", "10.93.58.0/23", "10.93.60.1/32"), "10.93.61"),
+        (("10.93.57.0/24", "10.93.64.0/18", "10.93.128.0/17", "10.93.58.0/23", "10.93.60.0/22"), "10.93.0"),
+    ],
+)
+def test_the_next_subnet_that_nobody_has_is_taken(taken: tuple[str, ...], expected: str) -> None:
+    assert subnet.free("10.93.57", list(map(IPv4Network, taken))) == expected
+
+
+def test_no_free_subnet_is_told_with_the_setting() -> None:
+    with pytest.raises(SetupError, match="PI3_CONTAINERS_SUBNET"):
+        subnet.free("10.93.57", [IPv4Network("10.0.0.0/8")])
 
 
 def test_passwords_and_the_engine_are_with_those_who_need_them() -> None:

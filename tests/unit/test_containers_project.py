@@ -13,6 +13,7 @@ from infra.containers import project as module
 from infra.containers.engine import Engine, build_secrets, find
 from infra.containers.project import BASE, OWN_BASE, Project
 from infra.containers.site import Site
+from infra.containers.subnet import choose
 from infra.local.errors import SetupError
 
 SITE = Site("pi3", "localhost/pi3:latest", Path("/run/engine.sock"), 10001)
@@ -95,6 +96,19 @@ def test_ports_are_kept_while_the_containers_run(make: MakeProject, tmp_path: Pa
 def test_a_command_in_a_container_that_does_not_run_says_so(make: MakeProject) -> None:
     with pytest.raises(SetupError, match="no container of code runs"):
         make({}).within("code", "true")
+
+
+@pytest.mark.parametrize(
+    ("of_own", "of_others", "expected"),
+    [
+        ("", "", "10.93.57"),
+        ('"Subnet": "10.93.60.0/24"', '"subnet": "10.93.57.0/24"', "10.93.60"),
+        ("", '"subnet": "10.93.57.0/24"', "10.93.58"),
+    ],
+)
+def test_a_network_keeps_its_subnet(of_own: str, of_others: str, expected: str, make: MakeProject) -> None:
+    answers = {"network inspect pi3_pipeline": of_own or "!", "network ls": "other", "network inspect other": of_others}
+    assert choose(make(answers).engine, "pi3_pipeline", "10.93.57") == expected
 
 
 def test_a_machine_without_an_engine_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
