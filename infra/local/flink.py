@@ -134,6 +134,8 @@ def _program(paths: StackPaths, name: str, main_class: str, *options: str) -> Pr
         # A TaskManager that comes back at the address of the one before may be called by the JobManager before it calls
         # itself. With one connection for both ways it then never gets through: its answers are discarded, for ever.
         "-Dpekko.remote.classic.use-passive-connections=off",
+        # Its clock ticks every 10 ms by default, in each of two actor systems, whether anything is due or not.
+        "-Dpekko.scheduler.tick-duration=50ms",
         f"-Dlog4j.configurationFile={paths.conf / 'flink' / 'log4j-console.properties'}",
         *_module_options(),
     )
