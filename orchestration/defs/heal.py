@@ -23,7 +23,7 @@ from orchestration.verdicts import Verdict
 
 SELF_HEAL = "self_heal"
 # The daemon looks at its sensors every 5 s: this is every other turn, which an interval of just 10 would often miss.
-# A tick costs Dagster more than it costs us: at each turn they were a tenth of what an idle stack uses.
+# Each tick costs Dagster more than it costs us, which an idle stack shows.
 INTERVAL_S = 9
 # What Postgres said while all was well is believed for so long.
 REREAD_S = 15.0
