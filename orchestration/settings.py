@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 from functools import lru_cache
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -33,6 +34,14 @@ def _with_host_and_port(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.port:
         raise ValueError("should name scheme, host and port, such as http://127.0.0.1:8081")
     return url
+
+
+def _of_a_subnet(numbers: str) -> str:
+    try:
+        IPv4Network(f"{numbers}.0/24")
+    except ValueError as error:
+        raise ValueError("should be the first three numbers of a subnet, such as 10.93.57") from error
+    return numbers
 
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
@@ -143,7 +152,7 @@ class Settings(BaseSettings):
     containers_socket: Path = Path("/var/run/docker.sock")  # of the engine, as the host names it
     containers_socket_gid: Annotated[int, Field(ge=0)] = 0  # the group that may use it
     # What the addresses of their network begin with; `make containers` takes the next that is free
-    containers_subnet: Annotated[str, Field(pattern=r"^\d{1,3}\.\d{1,3}\.\d{1,3}$")] = "10.93.57"
+    containers_subnet: Annotated[str, AfterValidator(_of_a_subnet)] = "10.93.57"
 
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None

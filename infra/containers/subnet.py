@@ -24,7 +24,7 @@ def choose(engine: Engine, network: str, wished: str) -> str:
         SetupError: the engine does not answer, or no subnet is free.
     """
     if own := SUBNET.search(engine.run("network", "inspect", network).stdout):
-        return prefix(IPv4Network(own[1]))
+        return prefix(IPv4Network(own[1], strict=False))
     return free(wished, [*_of_engine(engine), *_of_machine()])
 
 
@@ -48,8 +48,8 @@ def prefix(network: IPv4Network) -> str:
 
 
 def _of_engine(engine: Engine) -> list[IPv4Network]:
-    names = engine.ask("network", "ls", "--quiet")
-    return [IPv4Network(found) for found in SUBNET.findall(engine.run("network", "inspect", *names).stdout)]
+    described = engine.run("network", "inspect", *engine.ask("network", "ls", "--quiet")).stdout
+    return [IPv4Network(found, strict=False) for found in SUBNET.findall(described)]
 
 
 def _of_machine() -> list[IPv4Network]:

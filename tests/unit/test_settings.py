@@ -95,6 +95,8 @@ def test_ports_that_settings_fix(stack_dir: Path, monkeypatch: pytest.MonkeyPatc
         ("PI3_FLINK_REST_URL=http://flink", "^setting PI3_FLINK_REST_URL: .*scheme, host and port"),
         ("PI3_FLINK_REST_URL=http://:8081", "^setting PI3_FLINK_REST_URL: .*scheme, host and port"),
         ("PI3_LOCAL_KAFKA_PORT=", "^setting PI3_LOCAL_KAFKA_PORT: .*valid integer"),
+        ("PI3_CONTAINERS_SUBNET=10.93.0.0/24", "^setting PI3_CONTAINERS_SUBNET: .*such as 10.93.57"),
+        ("PI3_CONTAINERS_SUBNET=10.93.300", "^setting PI3_CONTAINERS_SUBNET: .*such as 10.93.57"),
         ("PI3_PRODUCER_MALFORMED_SHARE=1.5", "^setting PI3_PRODUCER_MALFORMED_SHARE: .*less than or equal to 1"),
         ("PI3_KAFKA_PARTITIONS=x\nPI3_KAFKA_TOPICS=x", "PI3_KAFKA_PARTITIONS: .*; unknown setting PI3_KAFKA_TOPICS"),
     ],
