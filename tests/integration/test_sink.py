@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -61,9 +62,14 @@ def landed(scene: Scene) -> int:
 
 
 def newest(scene: Scene) -> int:
-    """The greatest offset in the table."""
-    ((offset,),) = scene.rows("SELECT max(kafka_offset) FROM events")
+    """The greatest offset in the table; -1 for none."""
+    ((offset,),) = scene.rows("SELECT coalesce(max(kafka_offset), -1) FROM events")
     return int(offset)
+
+
+def has_reached(scene: Scene, offset: int) -> bool:
+    """That is the greatest offset in the table."""
+    return newest(scene) == offset
 
 
 def has_rows(scene: Scene, count: int) -> bool:
@@ -112,6 +118,21 @@ def test_batches_with_ids_that_have_landed_are_upserted(scene: Scene, spec: JobS
     submit(replace(spec, sink_flush_rows=4, start_offsets={0: 0}, end_offsets={0: len(ids)}))
     wait_until(lambda: (landed(scene), newest(scene)) == (260, len(ids) - 1), "the rows", PATIENCE_S)
     last = {f"id-{number}": (f"at {place}", place) for place, number in enumerate(ids)}
+    found = scene.rows("SELECT event_id, user_name, kafka_offset FROM events")
+    assert {row[0]: row[1:] for row in found} == last
+
+
+def test_of_one_id_the_last_row_stays_whoever_wrote_it_before(scene: Scene, spec: JobSpec, submit: Submit) -> None:
+    """Ids that come again soon, late, and in a job that has not seen them, among new ones: one row each, the last."""
+    chance = random.Random(7)  # noqa: S311 - no secret
+    ids = [chance.randrange(at // 2 + 1) if chance.random() < 0.3 else at for at in range(3_000)]
+    scene.produce(*(event(f"id-{number}", user_name=f"at {place}") for place, number in enumerate(ids)))
+    last = {f"id-{number}": (f"at {place}", place) for place, number in enumerate(ids)}
+    for begin, end in ((0, 1_000), (1_000, len(ids))):
+        part = replace(spec, job_id=secrets.token_hex(16), sink_flush_rows=32)
+        submit(replace(part, start_offsets={0: begin}, end_offsets={0: end}))
+        wait_until(partial(has_reached, scene, end - 1), f"the rows up to {end}", PATIENCE_S)
+    wait_until(partial(has_rows, scene, len(last)), "all rows", PATIENCE_S)
     found = scene.rows("SELECT event_id, user_name, kafka_offset FROM events")
     assert {row[0]: row[1:] for row in found} == last
 
