@@ -16,6 +16,7 @@ from infra.local.stack import Stack
 from infra.local.supervisor import orphans
 from orchestration.cli.dagster_api import DagsterApi, RunResult
 from orchestration.defs.resources import resources
+from orchestration.flink.types import JobSummary
 from orchestration.ledger import hourly
 from orchestration.ledger.standing import read_standing
 from orchestration.resources.kafka import KafkaResource
@@ -184,9 +185,9 @@ def test_a_replay_survives_its_taskmanager_and_sets_nothing_back(
     with live_traffic(settings) as live:
         with locked_table(settings):
             replaying.start()
-            wait_until(lambda: _replays(flink) == ["RUNNING"], "the replay is at work")
+            wait_until(lambda: [job.healthy for job in _replays(flink)] == [True], "the replay is at work")
             kill_taskmanager(stack)
-            wait_until(lambda: _replays(flink) != ["RUNNING"], "the replay has noticed")
+            wait_until(lambda: [job.state for job in _replays(flink)] != ["RUNNING"], "the replay has noticed")
         replaying.join()
     (done,) = results
     assert (done.status, done.failures) == ("SUCCESS", ())
@@ -196,10 +197,9 @@ def test_a_replay_survives_its_taskmanager_and_sets_nothing_back(
     assert active(flink, settings) == jobs
 
 
-def _replays(flink: Any) -> list[str]:  # noqa: ANN401
-    """States of the replays that have not ended."""
-    found: list[str] = [job.state for job in flink.jobs() if job.name.startswith("replay.") and not job.ended]
-    return found
+def _replays(flink: Any) -> list[JobSummary]:  # noqa: ANN401
+    """The replays that have not ended. A job is RUNNING before any of its tasks is, and healthy once all are."""
+    return [job for job in flink.jobs() if job.name.startswith("replay.") and not job.ended]
 
 
 def test_what_a_reset_skips_is_lost_until_it_is_replayed(api: DagsterApi, settings: Settings) -> None:
