@@ -26,8 +26,10 @@ def pipeline() -> Iterator[Pipeline]:
         chosen = project.up()
         yield Pipeline(project.configured(), api_of(chosen.dagster))
     finally:
-        keep_logs(project.configured())
-        project.configured().down(keep_data=False)
+        try:
+            keep_logs(project.configured())
+        finally:
+            project.configured().down(keep_data=False)
 
 
 def keep_logs(project: Project) -> None:
