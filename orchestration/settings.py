@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     containers_socket: Path = Path("/var/run/docker.sock")  # of the engine, as the host names it
     containers_socket_gid: Annotated[int, Field(ge=0)] = 0  # the group that may use it
     # What the addresses of their network begin with; `make containers` takes the next that is free
-    containers_subnet: Annotated[str, AfterValidator(_of_a_subnet)] = "10.93.57"
+    containers_subnet: Annotated[str, AfterValidator(_of_a_subnet)] = Site.subnet
 
     # Local stack: a port that must be this one; without it the usual port is taken, or a free one
     local_kafka_port: Port | None = None

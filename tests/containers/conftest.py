@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.containers.engine import find
-from infra.containers.project import Project
+from infra.containers.project import COMPOSE_LABEL, Project
 from infra.containers.site import Site
 from infra.local.ports import any_free_port
 from orchestration.settings import REPOSITORY, Settings, child_environment
@@ -36,6 +36,7 @@ def keep_logs(project: Project) -> None:
     """What the containers printed, which goes with them, into `.stack/test-containers/logs`."""
     folder = project.folder / "logs"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in project.containers():
+    filters = ("--filter", f"label={COMPOSE_LABEL}={NAME}", "--format", "{{.Names}}")
+    for name in project.engine.ask("ps", "--all", *filters):
         told = project.engine.run("logs", name)
         (folder / f"{name}.log").write_text(told.stdout + told.stderr)
